@@ -1,0 +1,52 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .treatAllWarnings(as: .error),
+]
+let argumentParser = Target.Dependency.product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+
+let package = Package(
+  name: "globus-s3-frontend",
+  products: [
+    .executable(name: "globus-s3-frontend", targets: ["globus-s3-frontend"])
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+    .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+  ],
+  targets: [
+    .systemLibrary(name: "CUV", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
+    .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+    .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+
+    .target(name: "CReactor", dependencies: ["CUV", "CCurl", "COpenSSL"]),
+    .target(name: "Reactor", dependencies: ["CReactor"], swiftSettings: strict),
+    .target(name: "Crypto", dependencies: ["COpenSSL"], swiftSettings: strict),
+    .target(
+      name: "Audit",
+      dependencies: [.product(name: "GRDB", package: "GRDB.swift"), logging],
+      swiftSettings: strict),
+    .target(
+      name: "Frontend", dependencies: ["Reactor", "Crypto", "Audit", logging],
+      swiftSettings: strict),
+    .target(
+      name: "LocalGlobus", dependencies: ["Reactor", "Crypto", logging], swiftSettings: strict),
+    .executableTarget(
+      name: "globus-s3-frontend",
+      dependencies: ["Frontend", "LocalGlobus", "Audit", "Reactor", "Crypto", argumentParser, logging],
+      swiftSettings: strict),
+
+    .testTarget(name: "CReactorTests", dependencies: ["CReactor"], swiftSettings: strict),
+    .testTarget(name: "ReactorTests", dependencies: ["Reactor"], swiftSettings: strict),
+    .testTarget(name: "CryptoTests", dependencies: ["Crypto"], swiftSettings: strict),
+    .testTarget(name: "AuditTests", dependencies: ["Audit"], swiftSettings: strict),
+    .testTarget(
+      name: "FrontendTests", dependencies: ["Frontend", "LocalGlobus"], swiftSettings: strict),
+    .testTarget(name: "LocalGlobusTests", dependencies: ["LocalGlobus"], swiftSettings: strict),
+  ]
+)
