@@ -1,0 +1,26 @@
+/* Every bound of CReactor, with its reason. Listeners and clients set the others per instance. */
+#pragma once
+
+enum {
+  /* A presigned URL: access key id up to 4,096 bytes, a key of 1,024 bytes percent-encoded. */
+  LIMIT_REQUEST_LINE_BYTES = 16 * 1024,
+  LIMIT_HEADER_LINE_BYTES = 16 * 1024,
+  LIMIT_HEAD_BYTES = 32 * 1024 + LIMIT_REQUEST_LINE_BYTES,
+  LIMIT_HEADERS = 100,
+  /* First buffer of a connection; it grows to LIMIT_HEAD_BYTES and is freed while idle. */
+  LIMIT_FIRST_READ_BYTES = 4 * 1024,
+  /* A body nobody asked for is read and dropped up to here, else the connection closes. */
+  LIMIT_DROPPED_BODY_BYTES = 64 * 1024,
+  LIMIT_CHUNK_LINE_BYTES = 256,
+  LIMIT_TRAILER_BYTES = 8 * 1024,
+  /* Answer bytes that wait for a slow client; the feeder pauses above high, goes on below low. */
+  LIMIT_WRITE_HIGH_BYTES = 256 * 1024,
+  LIMIT_WRITE_LOW_BYTES = 64 * 1024,
+  /* After an answer that closes: how long and how much is read so that the client can read it. */
+  LIMIT_LINGER_MS = 2000,
+  LIMIT_LINGER_BYTES = 64 * 1024,
+  LIMIT_TLS_HANDSHAKE_MS = 10 * 1000,
+  LIMIT_UPSTREAM_HEAD_BYTES = 64 * 1024,
+  LIMIT_URL_BYTES = 16 * 1024,
+  LIMIT_INBOX_ITEMS = 1 << 20,
+};
