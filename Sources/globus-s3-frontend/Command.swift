@@ -1,0 +1,49 @@
+// The command: its subcommands, and how errors end it.
+//
+// Exit codes: 0 clean, 64 bad usage, 78 bad configuration (sysexits.h), each of the latter two with
+// one line on stderr that says what to change.
+
+import ArgumentParser
+import Glibc
+import Reactor
+
+@main struct Command: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "globus-s3-frontend",
+    abstract: "An S3 API for Globus collections.",
+    discussion: "A collection's UUID is a bucket: sign in at BASE-URL/COLLECTION/?auth, then use "
+      + "the credential as the AWS access key id.",
+    version: version,
+    subcommands: [ServeCommand.self])
+
+  static let version = "0.1.0"
+
+  static func main() {
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch let error as ConfigurationError {
+      fail(error.message, code: error.code)
+    } catch {
+      let code = exitCode(for: error)
+      guard code == .validationFailure else { exit(withError: error) }
+      fail("\(message(for: error)) (see --help)", code: code.rawValue)
+    }
+  }
+
+  private static func fail(_ message: String, code: Int32) -> Never {
+    let line = message.split(whereSeparator: \.isNewline).joined(separator: " ")
+    fputs("globus-s3-frontend: \(line)\n", stderr)
+    exit(code)
+  }
+}
+
+/// Something in the configuration that must be changed; the message says what, in one line.
+struct ConfigurationError: Error {
+  let message: String
+  let code: Int32
+  init(_ message: String, code: Int32 = 78) {
+    self.message = message
+    self.code = code
+  }
+}
