@@ -14,9 +14,10 @@ import Reactor
     discussion: "A collection's UUID is a bucket: sign in at BASE-URL/COLLECTION/?auth, then use "
       + "the credential as the AWS access key id.",
     version: version,
-    subcommands: [ServeCommand.self])
+    subcommands: [ServeCommand.self, AuditCommand.self, KeyCommand.self])
 
-  static let version = "0.1.0"
+  static let number = "0.1.0"
+  static var version: String { "\(number) (\(Loop.libraryVersions))" }
 
   static func main() {
     do {
@@ -38,7 +39,7 @@ import Reactor
   }
 }
 
-/// Something in the configuration that must be changed; the message says what, in one line.
+/// What ends the command, in one line that says what to change.
 struct ConfigurationError: Error {
   let message: String
   let code: Int32

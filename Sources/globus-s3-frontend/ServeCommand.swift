@@ -31,7 +31,9 @@ struct ServeCommand: ParsableCommand {
 @Loop private func serve(_ plan: ServicePlan) async -> Int32 {
   do {
     let service = try Service(plan)
-    for address in service.addresses { plan.logger.notice("listening", metadata: ["address": "\(address)"]) }
+    for (server, address) in zip(service.servers, plan.listen) {
+      plan.logger.notice("listening", metadata: ["address": "\(address.host):\(server.port)"])
+    }
     await untilSignalled()
     await service.close()
     return 0
