@@ -58,7 +58,7 @@ import Reactor
   /// Stops accepting, lets requests in flight finish for a moment, and commits what they leave.
   func close() async {
     for server in servers { server.close() }
-    for _ in 0..<Limits.drainTurns where servers.contains(where: { $0.connections > 0 }) {
+    for _ in 0..<Limits.drainTurns where servers.contains(where: { $0.requestsInFlight > 0 }) {
       await Loop.sleep(milliseconds: Limits.drainTurnMilliseconds)
     }
     audit.close()
