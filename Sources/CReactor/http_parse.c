@@ -279,7 +279,6 @@ static int finish(head_parser *p) {
  * request is refused at its first byte. */
 static int parse_beginning(head_parser *p, const char *bytes, uint32_t n) {
   if (p->start == 0 && n > 0 && bytes[0] == '\r') {
-    if (n < 2) return HTTP_MORE;
     if (bytes[1] != '\n') return head_fail(p, 400, "a carriage return without a line feed");
     p->start = p->line_start = p->searched = 2;
   }
@@ -296,6 +295,7 @@ static int over_limit(head_parser *p, bool in_request_line) {
 int head_parse(head_parser *p, const char *bytes, size_t count) {
   uint32_t n = count > UINT32_MAX ? UINT32_MAX : (uint32_t)count;
   int result = HTTP_MORE;
+  if (n == 1 && bytes[0] == '\r') return HTTP_MORE; /* perhaps of an empty line */
   if (p->searched <= p->start) result = parse_beginning(p, bytes, n);
   while (result == HTTP_MORE) {
     bool in_request_line = p->line_start == p->start;
