@@ -10,7 +10,7 @@
 // Kinds: 1 https, 2 transfer, 3 refresh (always after the access token that it renews).
 // Codings: 0 the characters; 1 six bits a character, for tokens of the base64url alphabet, which
 // makes up for writing the sealed bytes as base62.
-// Decoding accepts exactly what encoding makes.
+// Decoding refuses every credential that encoding refuses.
 
 import Crypto
 
@@ -66,6 +66,7 @@ extension Credential {
     guard 1...CredentialLimits.collections ~= count else { throw .malformed }
     var grants: [CollectionGrant] = []
     for _ in 0..<count { grants.append(try reader.grant()) }
+    guard count == 1 || Set(grants.map(\.collection)).count == count else { throw .malformed }
     collections = grants
     (transfer, transferRefresh) = try reader.tokens(.transfer)
     guard reader.rest.isEmpty else { throw .malformed }
@@ -100,7 +101,7 @@ private struct Writer {
 
   mutating func grant(_ grant: CollectionGrant) throws(CredentialError) {
     uuid(grant.collection.bits)
-    guard !grant.httpsHost.isEmpty, grant.httpsHost.utf8.allSatisfy(isHostCharacter) else {
+    guard isHost(grant.httpsHost) else {
       throw .invalid(field: "https host")
     }
     try text(
@@ -129,7 +130,7 @@ private struct Writer {
     guard count <= CredentialLimits.tokenBytes else {
       throw .tooLong(field: "token", limit: CredentialLimits.tokenBytes)
     }
-    guard count > 0, text.utf8.allSatisfy(isTokenCharacter) else { throw .invalid(field: "token") }
+    guard isToken(text) else { throw .invalid(field: "token") }
     let packs = text.utf8.allSatisfy(Base64URL.isDigit)
     integer(kind.rawValue | (packs ? TokenCoding.sixBits : .raw).rawValue << 4)
     try time(token.expiresAt, field: "token expiry")
@@ -181,6 +182,7 @@ private struct Reader {
   mutating func grant() throws(CredentialError) -> CollectionGrant {
     let collection = CollectionID(bits: try uuid())
     let host = try text(length: UInt8.self, limit: CredentialLimits.httpsHostBytes)
+    guard isHost(host) else { throw .malformed }
     let count = try integer(UInt16.self)
     let folder =
       count == noRootFolder
@@ -205,7 +207,7 @@ private struct Reader {
     }
     let expiresAt = Int64(try integer(UInt32.self))
     let count = Int(try integer(UInt16.self))
-    guard 1...CredentialLimits.tokenBytes ~= count else { throw .malformed }
+    guard count <= CredentialLimits.tokenBytes else { throw .malformed }
     let value: String
     switch coding {
     case .raw:
@@ -213,15 +215,16 @@ private struct Reader {
     case .sixBits:
       value = String(Base64URL.encode(try take((count * 6 + 7) / 8)).prefix(count))
     }
+    guard isToken(value) else { throw .malformed }
     return Token(secret: Secret(value), expiresAt: expiresAt)
   }
 }
 
-/// RFC 6750 section 2.1, b64token.
-private func isTokenCharacter(_ character: UInt8) -> Bool {
-  Base62.isDigit(character) || "-._~+/=".utf8.contains(character)
+/// RFC 6750 section 2.1, b64token: safe in a header.
+private func isToken(_ text: String) -> Bool {
+  !text.isEmpty && text.utf8.allSatisfy { Base62.isDigit($0) || "-._~+/=".utf8.contains($0) }
 }
 
-private func isHostCharacter(_ character: UInt8) -> Bool {
-  Base62.isDigit(character) || "-.:[]".utf8.contains(character)
+private func isHost(_ text: String) -> Bool {
+  !text.isEmpty && text.utf8.allSatisfy { Base62.isDigit($0) || "-.:[]".utf8.contains($0) }
 }
