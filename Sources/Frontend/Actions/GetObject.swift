@@ -12,10 +12,10 @@ enum GetObject {
       let head = try request.head(try await request.stat())
       return Reply(status: head.status, headers: head.headers)
     }
-    guard let early = EarlyRead(request.arguments.range) else {
+    guard let early = EarlyRead(request.arguments) else {
       let head = try request.head(try await request.stat())
       guard let range = head.range else { return Reply(status: head.status, headers: head.headers) }
-      return try await answer(request, head, await read(request, range))
+      return try await answer(request, head, await read(request, head.isWhole ? nil : range))
     }
     // A child task: it begins when this one first waits, on the loop like everything, and is
     // cancelled and awaited when this function throws.
@@ -30,10 +30,11 @@ enum GetObject {
     /// nil: the whole object.
     let range: ClosedRange<UInt64>?
 
-    /// Nil for ranges that need the size: collections refuse suffixes, and an open end would have
-    /// to be guessed. Beyond `Int64` their servers can't read the number.
-    init?(_ range: ByteRange?) {
-      switch range {
+    /// Nil for ranges that need the status: If-Range decides by it, collections refuse suffixes, and
+    /// an open end would have to be guessed. Beyond `Int64` their servers can't read the number.
+    init?(_ arguments: ObjectArguments) {
+      guard arguments.conditions.ifRange == nil else { return nil }
+      switch arguments.range {
       case nil, .from(0): self.range = nil
       case .between(let first, let last) where last <= UInt64(Int64.max): self.range = first...last
       case .from, .between, .suffix: return nil

@@ -66,6 +66,8 @@ struct ObjectHead: Sendable {
   /// The bytes that a GET sends; nil when it sends none.
   let range: ClosedRange<UInt64>?
 
+  /// Whether all of the object is to be read.
+  var isWhole: Bool { status == 200 }
   /// Content-Length of a GET's answer.
   var length: UInt64 { range.map { $0.upperBound - $0.lowerBound + 1 } ?? 0 }
 }
@@ -73,7 +75,7 @@ struct ObjectHead: Sendable {
 extension ObjectRequest {
   /// The head of the answer for an object of that status, 304 included. Throws NoSuchKey,
   /// PreconditionFailed and InvalidRange.
-  func head(_ file: FileStatus) throws(S3Error) -> ObjectHead {
+  @Loop func head(_ file: FileStatus) throws(S3Error) -> ObjectHead {
     guard file.kind == (key.isFolder ? .directory : .file) else { throw S3Error(.noSuchKey) }
     let size = key.isFolder ? 0 : file.size
     let etag = ETag(collection: collection.id, path: path, size: size, modified: file.modified)
