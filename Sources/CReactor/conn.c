@@ -1,20 +1,204 @@
-/* stub for the base commit */
-#include "internal.h"
-int cr_listener_open(cr_loop *loop, const cr_listener_config *config, cr_server_callbacks callbacks, cr_listener **out, char *message) { (void)loop; (void)config; (void)callbacks; (void)out; message[0] = 0; return CR_ESTATE; }
-uint16_t cr_listener_port(const cr_listener *l) { (void)l; return 0; }
-uint32_t cr_listener_connections(const cr_listener *l) { (void)l; return 0; }
-void cr_listener_close(cr_listener *l) { (void)l; }
-int cr_tls_new(const char *a, const char *b, cr_tls **out, char *m) { (void)a; (void)b; (void)out; m[0] = 0; return CR_ESTATE; }
-void cr_tls_free(cr_tls *t) { (void)t; }
-const char *cr_conn_peer(const cr_conn *c) { (void)c; return ""; }
-bool cr_conn_is_tls(const cr_conn *c) { (void)c; return false; }
-int cr_request_read_body(cr_conn *c, size_t m) { (void)c; (void)m; return CR_ESTATE; }
-int cr_respond(cr_conn *c, const cr_response *r) { (void)c; (void)r; return CR_ESTATE; }
-int cr_respond_begin(cr_conn *c, const cr_response *r) { (void)c; (void)r; return CR_ESTATE; }
-int cr_respond_write(cr_conn *c, const void *b, size_t n) { (void)c; (void)b; (void)n; return CR_ESTATE; }
-void cr_respond_abort(cr_conn *c) { (void)c; }
-cr_loop *conn_loop(const cr_conn *c) { (void)c; return NULL; }
-uint64_t conn_body_remaining(const cr_conn *c) { (void)c; return 0; }
-size_t conn_body_room(const cr_conn *c) { (void)c; return 0; }
-int conn_body_append(cr_conn *c, const void *b, size_t n) { (void)c; (void)b; (void)n; return CR_ESTATE; }
-int conn_set_feeder(cr_conn *c, const conn_feeder *f, void *x) { (void)c; (void)f; (void)x; return CR_ESTATE; }
+/* conn.c: one client connection, from accept to close.
+ *
+ *   IDLE -> HEAD -> REQUEST -> [DROPPING] -> IDLE … -> [LINGERING] -> CLOSING -> freed.
+ *
+ *   - Every event ends in conn_work, which takes the steps that have become possible and then
+ *     settles what is read and waited for. Calls from outside only change state and schedule it.
+ *   - uv_close is called by conn_close only, and never between on_request and on_sent.
+ *   - Between requests neither buffer nor request exists.
+ */
+#include "conn.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void conn_on_deferred(cr_deferred *work) { conn_work(container_of(work, cr_conn, work)); }
+
+void conn_schedule(cr_conn *conn) {
+  if (!conn->working && conn->state != CONN_CLOSING)
+    loop_defer(conn->listener->loop, &conn->work);
+}
+
+static void conn_set_peer(cr_conn *conn, const struct sockaddr *peer) {
+  static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+  conn->peer_family = (uint8_t)peer->sa_family;
+  if (peer->sa_family == AF_INET) {
+    memcpy(conn->peer_address, &((const struct sockaddr_in *)(const void *)peer)->sin_addr, 4);
+    return;
+  }
+  memcpy(conn->peer_address, &((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr, 16);
+  if (memcmp(conn->peer_address, mapped, sizeof mapped)) return;
+  conn->peer_family = AF_INET; /* an IPv4 client of a socket for both */
+  memmove(conn->peer_address, conn->peer_address + sizeof mapped, 4);
+}
+
+void conn_accept(cr_listener *l, int fd, const struct sockaddr *peer) {
+  cr_conn *conn = calloc(1, sizeof *conn);
+  if (!conn) {
+    close(fd);
+    return;
+  }
+  uv_tcp_init(&l->loop->uv, &conn->tcp);
+  conn->tcp.data = conn;
+  conn->listener = l;
+  conn->work.run = conn_on_deferred;
+  conn_set_peer(conn, peer);
+  conn->next = l->conns;
+  if (l->conns) l->conns->previous = conn;
+  l->conns = conn;
+  l->connections++;
+  if (uv_tcp_open(&conn->tcp, fd)) {
+    close(fd);
+    conn_close(conn);
+    return;
+  }
+  conn->state = l->tls ? CONN_HANDSHAKE : CONN_IDLE;
+  if (l->tls && !tls_attach(conn)) conn_close(conn);
+  else conn_work(conn);
+}
+
+static void conn_on_closed(uv_handle_t *handle) {
+  cr_conn *conn = handle->data;
+  request_free(conn);
+  tls_detach(conn);
+  out_free(conn);
+  free(conn->in);
+  listener_remove(conn);
+  free(conn);
+}
+
+void conn_close(cr_conn *conn) {
+  if (conn->state == CONN_CLOSING) return;
+  conn->state = CONN_CLOSING;
+  wait_set(conn, WAIT_NONE);
+  loop_cancel_deferred(conn->listener->loop, &conn->work);
+  if (!conn->reset || uv_tcp_close_reset(&conn->tcp, conn_on_closed))
+    uv_close((uv_handle_t *)&conn->tcp, conn_on_closed);
+}
+
+static void conn_shut(cr_conn *conn) {
+  uv_os_fd_t fd;
+  conn->shut = true;
+  if (uv_fileno((uv_handle_t *)&conn->tcp, &fd) || shutdown(fd, SHUT_WR)) conn_close(conn);
+}
+
+void conn_end(cr_conn *conn, bool client_may_send) {
+  client_may_send |= conn->in_used > conn->in_at;
+  request_free(conn);
+  if (conn->tls && !conn->dead) tls_close_notify(conn);
+  if (conn->state == CONN_CLOSING) return;
+  if (conn->eof || conn->dead || conn->listener->loop->stopping ||
+      (!client_may_send && conn->out_bytes == 0)) {
+    conn_close(conn);
+    return;
+  }
+  /* Closing with bytes unread would reset the connection, and the client lose the answer. */
+  conn->state = CONN_LINGERING;
+  conn->in_at = conn->in_used = 0;
+  if (conn->out_bytes == 0) conn_shut(conn);
+}
+
+void conn_lost(cr_conn *conn) {
+  conn->dead = true;
+  if (conn->state == CONN_REQUEST) request_finish(conn, CR_SENT_CLIENT_GONE);
+  else conn_close(conn);
+}
+
+void conn_retire(cr_conn *conn) {
+  if (conn->state == CONN_HANDSHAKE || conn->state == CONN_IDLE) conn_end(conn, false);
+  if (conn->state == CONN_LINGERING) wait_set(conn, WAIT_LINGER);
+}
+
+void conn_abandon(cr_conn *conn) {
+  if (conn->state == CONN_REQUEST) request_finish(conn, CR_SENT_ABORTED);
+  else conn_close(conn);
+}
+
+/* ---- steps ---- */
+
+static bool dropping_step(cr_conn *conn) {
+  switch (body_drop(conn)) {
+  case HTTP_DONE:
+    request_free(conn);
+    conn->state = CONN_IDLE;
+    return true;
+  case HTTP_BAD: conn_end(conn, true); return false;
+  default:
+    if (conn->eof) conn_close(conn);
+    return false;
+  }
+}
+
+static bool lingering_step(cr_conn *conn) {
+  if (conn->out_bytes == 0 && !conn->shut) conn_shut(conn);
+  return false;
+}
+
+static bool conn_step(cr_conn *conn) {
+  if (tls_can_continue(conn)) tls_continue(conn);
+  switch (conn->state) {
+  case CONN_IDLE:
+  case CONN_HEAD: return head_step(conn);
+  case CONN_REQUEST: return request_step(conn);
+  case CONN_DROPPING: return dropping_step(conn);
+  case CONN_LINGERING: return lingering_step(conn);
+  default: return false;
+  }
+}
+
+static wait_kind conn_waits_for(const cr_conn *conn) {
+  switch (conn->state) {
+  case CONN_HANDSHAKE: return WAIT_HANDSHAKE;
+  case CONN_IDLE: return WAIT_IDLE;
+  case CONN_HEAD: return WAIT_HEAD;
+  case CONN_DROPPING: return WAIT_DROP;
+  case CONN_LINGERING: return WAIT_LINGER;
+  case CONN_REQUEST:
+    if (conn->request->finished) return WAIT_NONE;
+    if (conn->write_pending) return WAIT_STALL;
+    return conn->request->body == BODY_READING ? WAIT_BODY : WAIT_NONE;
+  default: return WAIT_NONE;
+  }
+}
+
+void conn_work(cr_conn *conn) {
+  if (conn->working || conn->state == CONN_CLOSING) return;
+  conn->working = true;
+  int requests = 0;
+  while (conn_step(conn) || tls_can_continue(conn)) {
+    bool next = conn->state == CONN_IDLE;
+    if (next && ++requests == LIMIT_REQUESTS_PER_TURN) {
+      loop_defer(conn->listener->loop, &conn->work);
+      break;
+    }
+  }
+  conn->working = false;
+  if (conn->state == CONN_CLOSING) return;
+  if (conn->state == CONN_IDLE && conn->in_used == conn->in_at) {
+    free(conn->in);
+    conn->in = NULL;
+    conn->in_at = conn->in_used = conn->in_capacity = 0;
+  }
+  conn_update_reading(conn);
+  wait_kind kind = conn_waits_for(conn);
+  if (kind != conn->wait) wait_set(conn, kind);
+}
+
+void conn_on_timeout(cr_conn *conn, wait_kind kind) {
+  switch (kind) {
+  case WAIT_HEAD:
+    conn->request->parser.head.malformed_status = 408;
+    conn->request->parser.head.malformed_reason = "the request's head did not come in time";
+    request_begin(conn);
+    break;
+  case WAIT_BODY: body_fail(conn, CR_ESTATE); break;
+  case WAIT_STALL:
+    if (!out_settle(conn)) request_finish(conn, CR_SENT_TIMEOUT);
+    break;
+  case WAIT_IDLE: conn_end(conn, false); break;
+  default: conn_close(conn); break;
+  }
+  conn_work(conn);
+}

@@ -19,6 +19,16 @@ enum {
   /* After an answer that closes: how long and how much is read so that the client can read it. */
   LIMIT_LINGER_MS = 2000,
   LIMIT_LINGER_BYTES = 64 * 1024,
+  /* What is read at once where no connection keeps it: ciphertext, lingering bytes. */
+  LIMIT_SCRATCH_BYTES = 64 * 1024,
+  /* Smallest piece of a queue of answer bytes. */
+  LIMIT_WRITE_CHUNK_BYTES = 16 * 1024,
+  /* Pipelined requests answered before other connections have their turn. */
+  LIMIT_REQUESTS_PER_TURN = 16,
+  /* After accepting failed for want of descriptors or memory. */
+  LIMIT_ACCEPT_RETRY_MS = 100,
+  LIMIT_ACCEPTS_PER_TURN = 64,
+  LIMIT_BACKLOG = 1024,
   LIMIT_TLS_HANDSHAKE_MS = 10 * 1000,
   LIMIT_UPSTREAM_HEAD_BYTES = 64 * 1024,
   LIMIT_URL_BYTES = 16 * 1024,

@@ -22,7 +22,13 @@ public enum Base62 {
   }
 
   /// Whether `character` is an ASCII letter or digit.
-  public static func isDigit(_ character: UInt8) -> Bool { values[Int(character)] != invalid }
+  @inlinable
+  public static func isDigit(_ character: UInt8) -> Bool {
+    switch character {
+    case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+    default: false
+    }
+  }
 
   /// The text of `bytes`, as ASCII.
   public static func encode(_ bytes: some Collection<UInt8>) -> [UInt8] {

@@ -14,25 +14,37 @@ public enum Base64URL {
 
   /// The text of `bytes`.
   public static func encode(_ bytes: some Collection<UInt8>) -> String {
-    String(unsafeUninitializedCapacity: (bytes.count * 4 + 2) / 3) { output in
-      var written = 0
-      var bits: UInt32 = 0
-      var held = 0
-      for byte in bytes {
-        bits = bits << 8 | UInt32(byte)
-        held += 8
-        while held >= 6 {
-          held -= 6
-          output[written] = alphabet[Int(bits >> UInt32(held) & 63)]
-          written += 1
-        }
+    bytes.withBytes { bytes in
+      String(unsafeUninitializedCapacity: (bytes.count * 4 + 2) / 3) { output in
+        alphabet.withUnsafeBufferPointer { encode(bytes, alphabet: $0, into: output) }
       }
-      if held > 0 {
-        output[written] = alphabet[Int(bits << UInt32(6 - held) & 63)]
-        written += 1
-      }
-      return written
     }
+  }
+
+  /// Whole groups of three bytes first, then the one or two that are left.
+  private static func encode(
+    _ bytes: UnsafeBufferPointer<UInt8>, alphabet: UnsafeBufferPointer<UInt8>,
+    into output: UnsafeMutableBufferPointer<UInt8>
+  ) -> Int {
+    var (read, written) = (0, 0)
+    while bytes.count - read >= 3 {
+      let bits =
+        Int(bytes[read]) << 16 | Int(bytes[read + 1]) << 8 | Int(bytes[read + 2])
+      output[written] = alphabet[bits >> 18]
+      output[written + 1] = alphabet[bits >> 12 & 63]
+      output[written + 2] = alphabet[bits >> 6 & 63]
+      output[written + 3] = alphabet[bits & 63]
+      read += 3
+      written += 4
+    }
+    let left = bytes.count - read
+    guard left > 0 else { return written }
+    let bits = Int(bytes[read]) << 16 | (left == 2 ? Int(bytes[read + 1]) << 8 : 0)
+    for shift in [18, 12, 6].prefix(left + 1) {
+      output[written] = alphabet[bits >> shift & 63]
+      written += 1
+    }
+    return written
   }
 
   /// The bytes that `encode` makes this text of; nil for any other text.

@@ -21,11 +21,13 @@ enum Library {
     let context = fetched(EVP_MAC_CTX_new(fetched(EVP_MAC_fetch(nil, "HMAC", nil))))
     var name = Array("SHA256".utf8CString)
     let configured = name.withUnsafeMutableBufferPointer { name in
-      let parameters = [
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name.baseAddress, 0),
-        OSSL_PARAM_construct_end(),
-      ]
-      return EVP_MAC_CTX_set_params(context, parameters)
+      // The parameter keeps the address of its key, so the key must outlive the call.
+      OSSL_MAC_PARAM_DIGEST.withCString { key in
+        let parameters = [
+          OSSL_PARAM_construct_utf8_string(key, name.baseAddress, 0), OSSL_PARAM_construct_end(),
+        ]
+        return EVP_MAC_CTX_set_params(context, parameters)
+      }
     }
     guard configured == 1 else { fatalError("libcrypto has no HMAC with SHA-256") }
     return context

@@ -207,15 +207,17 @@ private struct Reader {
     }
     let expiresAt = Int64(try integer(UInt32.self))
     let count = Int(try integer(UInt16.self))
-    guard count <= CredentialLimits.tokenBytes else { throw .malformed }
+    guard 1...CredentialLimits.tokenBytes ~= count else { throw .malformed }
     let value: String
     switch coding {
     case .raw:
       value = try text(count: count, limit: CredentialLimits.tokenBytes)
+      guard isToken(value) else { throw .malformed }
     case .sixBits:
-      value = String(Base64URL.encode(try take((count * 6 + 7) / 8)).prefix(count))
+      let text = Base64URL.encode(try take((count * 6 + 7) / 8))
+      // By bytes: walking characters costs as much as the decryption.
+      value = String(text[..<text.utf8.index(text.startIndex, offsetBy: count)])
     }
-    guard isToken(value) else { throw .malformed }
     return Token(secret: Secret(value), expiresAt: expiresAt)
   }
 }

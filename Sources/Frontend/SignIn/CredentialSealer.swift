@@ -142,14 +142,16 @@ private struct Envelope {
   }
 
   init(_ accessKeyID: String) throws(CredentialError) {
-    text = Array(accessKeyID.utf8.prefix(CredentialLimits.accessKeyIDBytes + 1))
-    guard text.count <= CredentialLimits.accessKeyIDBytes, text.starts(with: Self.prefix),
-      text.allSatisfy(Base62.isDigit)
-    else { throw .malformed }
+    let count = accessKeyID.utf8.count
+    guard count <= CredentialLimits.accessKeyIDBytes else { throw .malformed }
+    text = Array(accessKeyID.utf8)
     let checked = text.dropLast(Self.checksumCount)
-    guard checked.count >= Self.prefix.count,
+    guard text.starts(with: Self.prefix), checked.count >= Self.prefix.count,
       Self.checksum(of: checked).elementsEqual(text.suffix(Self.checksumCount))
-    else { throw .truncated }
+    else {
+      let isOurs = text.starts(with: Self.prefix) && text.allSatisfy(Base62.isDigit)
+      throw isOurs ? .truncated : .malformed
+    }
     guard let body = Base62.decode(checked.dropFirst(Self.prefix.count)),
       body.count >= Self.leastBody
     else { throw .malformed }
