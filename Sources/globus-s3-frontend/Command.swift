@@ -14,7 +14,7 @@ import Reactor
     discussion: "A collection's UUID is a bucket: sign in at BASE-URL/COLLECTION/?auth, then use "
       + "the credential as the AWS access key id.",
     version: version,
-    subcommands: [ServeCommand.self, AuditCommand.self, KeyCommand.self])
+    subcommands: [ServeCommand.self, LocalCommand.self, AuditCommand.self, KeyCommand.self])
 
   static let number = "0.1.0"
   static var version: String { "\(number) (\(Loop.libraryVersions))" }
@@ -40,9 +40,10 @@ import Reactor
 }
 
 /// What ends the command, in one line that says what to change.
-struct ConfigurationError: Error {
+struct ConfigurationError: Error, CustomStringConvertible {
   let message: String
   let code: Int32
+  var description: String { message }
   init(_ message: String, code: Int32 = 78) {
     self.message = message
     self.code = code

@@ -30,29 +30,17 @@ struct ServeCommand: ParsableCommand {
 /// Runs until SIGINT or SIGTERM.
 @Loop private func serve(_ plan: ServicePlan) async -> Int32 {
   do {
+    let interrupted = Interruption()
     let service = try Service(plan)
     for (server, address) in zip(service.servers, plan.listen) {
-      plan.logger.notice("listening", metadata: ["address": "\(address.host):\(server.port)"])
+      plan.logger.notice("listening", metadata: ["address": "\(ListenAddress(host: address.host, port: server.port))"])
     }
-    await untilSignalled()
+    await interrupted.wait()
     await service.close()
     return 0
   } catch {
     fputs("globus-s3-frontend: \(error.message)\n", stderr)
     return error.code
-  }
-}
-
-/// Waits for SIGINT or SIGTERM.
-@Loop func untilSignalled() async {
-  await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
-    var waiting: CheckedContinuation<Void, Never>? = continuation
-    let resume = {
-      waiting?.resume()
-      waiting = nil
-    }
-    Loop.onSignal(SIGINT, resume)
-    Loop.onSignal(SIGTERM, resume)
   }
 }
 

@@ -10,9 +10,12 @@ import Reactor
 
 @Loop final class Service {
   private(set) var servers: [Server] = []
+  private(set) var baseURL: BaseURL
   private let audit: AuditLog
+  private var gateway: Gateway?
 
   init(_ plan: ServicePlan) throws(ConfigurationError) {
+    baseURL = plan.frontend.baseURL
     let keyring = try Service.keyring(plan)
     if plan.frontend.signatures == .any, plan.listen.contains(where: { !$0.isLoopback }) {
       plan.logger.warning(
@@ -36,16 +39,24 @@ import Reactor
   }
 
   private func listen(_ plan: ServicePlan, _ keyring: Keyring) throws {
-    let gateway = try Gateway(
-      configuration: plan.frontend, keyring: keyring, audit: audit, logger: plan.logger)
     let identity = try plan.tls.map {
       try TLSIdentity(certificateFile: $0.certificate, keyFile: $0.key)
     }
     for address in plan.listen {
       let configuration = Server.Configuration(host: address.host, port: address.port)
       servers.append(
-        try Server(configuration, tls: identity) { await gateway.handle($0) })
+        // Requests come in a later turn of the loop, when the gateway is there.
+        try Server(configuration, tls: identity) { [self] in await gateway!.handle($0) })
     }
+    var frontend = plan.frontend
+    if plan.baseURLFollowsListener, let server = servers.first,
+      let url = BaseURL("http://localhost:\(server.port)")
+    {
+      frontend.baseURL = url
+    }
+    baseURL = frontend.baseURL
+    gateway = try Gateway(
+      configuration: frontend, keyring: keyring, audit: audit, logger: plan.logger)
   }
 
   /// Closes what is open already when the rest can't be opened.

@@ -11,6 +11,8 @@ import Reactor
 
 struct ServicePlan: Sendable {
   var frontend: Configuration
+  /// The base URL is http://localhost and the port that the first listener was given.
+  var baseURLFollowsListener = false
   var listen: [ListenAddress]
   var operationsListen: ListenAddress?
   var tls: (certificate: String, key: String)?
@@ -29,7 +31,7 @@ extension ServeFlags {
     let listen = try settings.addresses("listen")
     var plan = ServicePlan(
       frontend: try frontend(settings, environment),
-      listen: listen.isEmpty ? [ListenAddress("127.0.0.1:8000")!] : listen,
+      listen: listen.isEmpty ? [ListenAddress(host: "127.0.0.1", port: 8000)] : listen,
       auditDatabase: try settings.value("audit-db")
         ?? AuditLog.defaultDatabasePath(environment: environment),
       logger: makeLogger(try settings.word("log-format", default: LogFormat.text)))
@@ -112,7 +114,7 @@ extension Settings {
   func addresses(_ name: String) throws(ConfigurationError) -> [ListenAddress] {
     var addresses: [ListenAddress] = []
     for text in all(name) {
-      guard let address = ListenAddress(text) else {
+      guard let address = ListenAddress(argument: text) else {
         throw error(name, "must be HOST:PORT, such as 127.0.0.1:8000")
       }
       addresses.append(address)
@@ -122,7 +124,7 @@ extension Settings {
 
   func networks(_ name: String) throws(ConfigurationError) -> [String] {
     let networks = all(name)
-    for text in networks where !Network.isValid(text) {
+    for text in networks where !Configuration.isNetwork(text) {
       throw error(name, "must be a network such as 10.0.0.0/8 or fd00::/8, not '\(text)'")
     }
     return networks

@@ -100,22 +100,3 @@ func trim(_ text: some StringProtocol) -> String {
   guard let last = start.lastIndex(where: { !isSpace($0) }) else { return "" }
   return String(start[...last])
 }
-
-/// "HOST:PORT", "[IPv6]:PORT".
-struct ListenAddress {
-  let host: String
-  let port: UInt16
-
-  /// Nil when the text is not of that form.
-  init?(_ text: String) {
-    guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...])
-    else { return nil }
-    var host = String(text[..<colon])
-    if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
-    guard !host.isEmpty else { return nil }
-    self.host = host
-    self.port = port
-  }
-
-  var isLoopback: Bool { host == "localhost" || host == "::1" || host.hasPrefix("127.") }
-}
