@@ -1,5 +1,5 @@
 // Limits: every bound that the gateway and the S3 actions keep, in one place. Those of the sealed
-// credential stand in `CredentialLimits`.
+// credential stand in `CredentialLimits`, of Globus and sign-in in `GlobusLimits`.
 
 enum Limits {
   /// Bytes of a decoded key, as in S3.
@@ -22,6 +22,4 @@ enum Limits {
   static let longestRetryAfterSeconds = 3_600
   /// Hops looked at in X-Forwarded-For.
   static let forwardedHops = 32
-  /// Collections that one sign-in may ask for.
-  static let collectionsPerSignIn = CredentialLimits.collections
 }

@@ -49,7 +49,7 @@ enum GlobusError: Error, Sendable, Equatable {
 }
 
 /// A bucket's storage, opened for one request with one credential.
-@Loop protocol Collection: AnyObject {
+@Loop protocol Collection: AnyObject, Sendable {
   var id: CollectionID { get }
 
   /// The status of `path` (absolute, begins with "/"), perhaps some seconds old.

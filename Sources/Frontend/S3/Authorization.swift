@@ -22,10 +22,14 @@ enum Authorization: Sendable {
       throw S3Error(
         .invalidRequest, "Only one way to sign is allowed: one Authorization header or one query.")
     }
+    let isToken = { (name: String) in name.lowercased() == "x-amz-security-token" }
+    guard !headers.contains(where: { isToken($0.name) && !$0.value.isEmpty }),
+      !query.parameters.contains(where: { isToken($0.name) && !$0.value.isEmpty })
+    else { throw S3Error(.invalidToken) }
     if let field = fields.first {
       self = try Self.header(field.value, headers)
     } else if isQueryV4 {
-      self = .version4(try SignatureV4(query: query, headers: headers))
+      self = .version4(try SignatureV4(query: query))
     } else if isQueryV2 {
       self = .version2(try SignatureV2(query: query))
     } else {
@@ -99,19 +103,17 @@ struct SignatureV4: Sendable {
         .authorizationHeaderMalformed,
         "The Authorization header must have Credential, SignedHeaders and Signature, once each.")
     }
-    // Without `x-amz-date` the Date header is the request's time, and is signed as ISO basic.
     guard let timestamp = headers.first(where: { $0.name.lowercased() == "x-amz-date" })?.value
     else {
-      throw S3Error(.accessDenied, "A signed request must have an x-amz-date header.")
+      throw S3Error(
+        .authorizationHeaderMalformed, "A signed request must have an x-amz-date header.")
     }
     try self.init(
       credential: credential, signed: signed, signature: signature, timestamp: timestamp,
       expires: nil, code: .authorizationHeaderMalformed)
   }
 
-  fileprivate init(
-    query: Query, headers: [(name: String, value: String)]
-  ) throws(S3Error) {
+  fileprivate init(query: Query) throws(S3Error) {
     let code = S3Error.Code.authorizationQueryParametersError
     guard query["X-Amz-Algorithm"] == Self.algorithm else {
       throw S3Error(code, "X-Amz-Algorithm must be \(Self.algorithm).")

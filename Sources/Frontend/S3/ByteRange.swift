@@ -45,7 +45,7 @@ enum ByteRange: Sendable, Equatable {
   }
 
   /// A decimal number; one that is too large is the largest there is, which lies behind every end.
-  private static func number(_ digits: some Collection<UInt8>) -> UInt64? {
+  private static func number(_ digits: Substring.UTF8View) -> UInt64? {
     var value: UInt64 = 0
     for digit in digits {
       guard UInt8(ascii: "0")...UInt8(ascii: "9") ~= digit else { return nil }

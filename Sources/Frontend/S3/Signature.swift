@@ -15,17 +15,13 @@ struct SignedRequest: Sendable {
   /// All of the request's, in order, names as received.
   let headers: [(name: String, value: String)]
 
-  /// Verifies `signature` with `secret`, at `now` (Unix seconds). Throws what the client is told:
-  /// SignatureDoesNotMatch, AccessDenied for an unsigned header or a URL past its time, or
-  /// RequestTimeTooSkewed.
-  func verify(_ signature: SignatureV4, secret: Secret, now: Int64) throws(S3Error) {
+  /// Verifies `signature` with `secret`, at `now` (Unix seconds).
+  func verify(
+    _ signature: SignatureV4, secret: Secret, now: Int64
+  ) throws(SignatureFailure) {
     let unsigned = headers.map { $0.name.lowercased() }
       .filter { $0.hasPrefix("x-amz-") && !signature.signedHeaders.contains($0) }
-    guard unsigned.isEmpty else {
-      throw S3Error(
-        .accessDenied, "There were headers present in the request which were not signed",
-        details: [("HeadersNotSigned", unsigned.joined(separator: ", "))])
-    }
+    guard unsigned.isEmpty else { throw .unsignedHeaders(unsigned) }
     let text = canonicalText(signature)
     let key = signingKey(secret, signature.scope)
     let toSign =
@@ -33,27 +29,23 @@ struct SignedRequest: Sendable {
       + Hex.encode(SHA256.hash(text.utf8))
     guard
       constantTimeEqual(HMACSHA256.authenticate(toSign.utf8, key: key), signature.signature)
-    else { throw S3Error(.signatureDoesNotMatch) }
+    else { throw .mismatch }
     // After the signature, so that the time is the signer's.
     if let expires = signature.expires {
-      guard now < signature.time + expires else {
-        throw S3Error(.accessDenied, "Request has expired: this link's time is over.")
-      }
-      guard signature.time - Limits.clockSkewSeconds <= now else {
-        throw S3Error(.accessDenied, "Request is not valid yet: check the signer's clock.")
-      }
+      guard now < signature.time + expires else { throw .past }
+      guard signature.time - Limits.clockSkewSeconds <= now else { throw .early }
     } else if abs(now - signature.time) > Limits.clockSkewSeconds {
-      throw S3Error(.requestTimeTooSkewed)
+      throw .skewed
     }
   }
 
   /// The canonical request.
   func canonicalText(_ signature: SignatureV4) -> String {
-    let uri = PercentEncoding.encode(
-      PercentEncoding.decode(path.utf8) ?? Array(path.utf8), keepingSlash: true)
+    let decoded = PercentEncoding.decode(path.utf8).map { String(decoding: $0, as: UTF8.self) }
+    let uri = PercentEncoding.path(decoded ?? path)
     let parameters = query.parameters.filter { $0.name != "X-Amz-Signature" }
       .map {
-        (PercentEncoding.encode($0.name.utf8), PercentEncoding.encode($0.value.utf8))
+        (PercentEncoding.component($0.name), PercentEncoding.component($0.value))
       }
       .sorted { $0 < $1 }
       .map { "\($0.0)=\($0.1)" }
@@ -87,4 +79,30 @@ struct SignedRequest: Sendable {
   }
 
   private static let emptyHash = Hex.encode(SHA256.hash([]))
+}
+
+/// Why a signature does not count.
+enum SignatureFailure: Error, Sendable, Equatable {
+  case mismatch
+  case unsignedHeaders([String])
+  /// A presigned URL whose time is over, or has not come.
+  case past, early
+  /// A request whose time is too far from the server's.
+  case skewed
+}
+
+extension S3Error {
+  init(_ failure: SignatureFailure) {
+    switch failure {
+    case .mismatch: self.init(.signatureDoesNotMatch)
+    case .unsignedHeaders(let names):
+      self.init(
+        .accessDenied, "There were headers present in the request which were not signed",
+        details: [("HeadersNotSigned", names.joined(separator: ", "))])
+    case .past: self.init(.accessDenied, "Request has expired: ask for a new link.")
+    case .early:
+      self.init(.accessDenied, "Request is not valid yet: the signer's clock may be wrong.")
+    case .skewed: self.init(.requestTimeTooSkewed)
+    }
+  }
 }
