@@ -4,6 +4,7 @@ import base64
 import concurrent.futures
 import hashlib
 import json
+import os
 import secrets
 import stat
 import subprocess
@@ -11,10 +12,10 @@ import time
 import urllib.parse
 
 import globus_sdk
-import globus_sdk.experimental
 import globus_sdk.gare
 import pytest
 import requests
+from globus_sdk.experimental.gcs_downloader import GCSDownloader
 
 from conftest import TRANSFER, decide, run_local
 
@@ -271,6 +272,11 @@ def test_access_tokens_expire(folder, monkeypatch):
         assert (error.value.http_status, error.value.code) == (401, "AuthenticationFailed")
 
 
+def test_forms_have_a_limit(stand_in):
+    answer = exchange(stand_in, "x" * 64 * 1024)
+    assert answer.status_code == 413
+
+
 # Transfer
 
 
@@ -403,7 +409,7 @@ def test_the_sdks_downloader_finds_its_own_way(stand_in, mapped):
         client_secret=stand_in.client_secret,
         config=globus_sdk.GlobusAppConfig(token_storage="memory"),
     )
-    with globus_sdk.experimental.GCSDownloader(app) as downloader:
+    with GCSDownloader(app) as downloader:
         text = downloader.read_file(f"{mapped.https_server}/example.txt")
     assert text == "Hello from a Globus collection.\n"
 
@@ -526,6 +532,16 @@ def test_downloads_preflights_and_other_methods(stand_in, https, mapped):
     assert "Range" in preflight.headers["Access-Control-Allow-Headers"]
     assert preflight.headers["Access-Control-Allow-Origin"] == "*"
     assert https.put(url, data=b"x").status_code == 405
+
+
+def test_what_is_no_file_is_not_read(https, mapped, folder):
+    pipe = folder / "data" / "pipe"
+    os.mkfifo(pipe)
+    try:
+        answer = https.get(f"{mapped.https_server}/data/pipe", timeout=5)
+        assert answer.status_code == 403 and "PERMISSION_DENIED" in answer.text
+    finally:
+        pipe.unlink()
 
 
 def test_an_unreadable_file(https, mapped, folder):
