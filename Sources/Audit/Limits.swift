@@ -33,7 +33,7 @@ enum Limits {
   static let rowsPerTransaction = 128
   static let pollMilliseconds = 25
   static let firstBackoffMilliseconds = 100
-  static let longestBackoffMilliseconds = 5_000
+  static let longestBackoffMilliseconds = 1_000
   static let busySeconds = 1.0
   static let closeSeconds = 5.0
   /// Polls between two looks at whether the database's file is still the one that is open.
