@@ -154,18 +154,32 @@ import Testing
     let log = try folder.open()
     log.record { $0.objectKey = "\u{1B}]0;evil\u{7}\u{202E}" + String(repeating: "k", count: 500) }
     log.close()
-    for width in [20, 40, 80, 120, 200] {
+    for width in [10, 20, 40, 80, 120, 200] {
       let text = try lines(folder, .table, width: width) { try $0.query(QueryFilter(), &$1) }
-      let rows = text.split(separator: "\n")
+      let rows = text.split(separator: "\n").filter {
+        !$0.hasSuffix("more columns: --format json)")
+      }
       #expect(rows.count == 2 && rows.allSatisfy { $0.count <= width })
+      #expect(width < 20 || rows[1].hasPrefix("2026-11-22 10:00:00"))
       #expect(
         text.unicodeScalars.allSatisfy {
-          $0 == "\n" || !$0.properties.isDefaultIgnorableCodePoint && $0.value >= 0x20
+          $0 == "\n" || $0.value >= 0x20 && !$0.properties.isDefaultIgnorableCodePoint
         })
     }
     let wide = try lines(folder, .table) { try $0.query(QueryFilter(), &$1) }
     #expect(wide.contains(#"\u{1B}]0;evil\u{7}\u{202E}kkk"#))
     #expect(wide.contains(String(repeating: "k", count: 500)))
+  }
+
+  @Test(
+    arguments: [
+      ([5, 5], 80, [5, 5]), ([50, 30], 40, [19, 19]), ([50, 10], 40, [28, 10]),
+      ([50, 40, 10], 84, [35, 35, 10]), ([30, 30, 30], 45, [21, 22]), ([30], 10, [10]),
+      ([100, 3], 0, [1]),
+    ] as [([Int], Int, [Int])])
+  func columnsAreCutOrLeftOut(wanted: [Int], width: Int, expected: [Int]) {
+    #expect(QueryOutput.fit(wanted, width) == expected)
+    #expect(QueryOutput.fit(wanted, nil) == wanted)
   }
 
   @Test func tableGoesOnBeyondTheMeasuredRows() throws {

@@ -133,6 +133,17 @@ import Testing
     }
   }
 
+  @Test func finishesAStartThatWasKilledBeforeTheFirstMigration() throws {
+    let folder = try Folder()
+    try DatabaseQueue(path: folder.database).write { db in
+      try db.execute(sql: "CREATE TABLE grdb_migrations(identifier TEXT NOT NULL PRIMARY KEY)")
+    }
+    let log = try folder.open()
+    log.record()
+    log.close()
+    #expect(try folder.outcomes().count == 1)
+  }
+
   @Test func refusesMigrationsOfALaterVersion() throws {
     let folder = try Folder()
     try folder.open().close()

@@ -130,6 +130,13 @@ import Testing
     #expect(spool.record(slot: 1) == Record(intent: exact))
   }
 
+  @Test(arguments: [0, -1, Limits.maximumSlots + 1])
+  func refusesNumbersOfSlotsBeyondTheLimit(slots: Int) throws {
+    let folder = try Folder()
+    #expect { try folder.open(slots: slots) } throws: { ($0 as? AuditError)?.code == .unusable }
+    #expect(!FileManager.default.fileExists(atPath: folder.spool))
+  }
+
   @Test func refusesASecondOwner() throws {
     let folder = try Folder()
     let spool = try Spool(path: folder.spool, slots: 4)
