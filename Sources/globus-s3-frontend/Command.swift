@@ -33,9 +33,8 @@ import Reactor
   }
 
   private static func fail(_ message: String, code: Int32) -> Never {
-    let line = message.split(whereSeparator: \.isNewline).joined(separator: " ")
-    fputs("globus-s3-frontend: \(line)\n", stderr)
-    exit(code)
+    writeErrorLine("globus-s3-frontend: \(message)")
+    Glibc.exit(code)
   }
 }
 

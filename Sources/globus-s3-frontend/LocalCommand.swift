@@ -79,8 +79,7 @@ struct LocalCommand: ParsableCommand {
         try await command.serve()
         return 0
       } catch {
-        let line = Array("globus-s3-frontend: \(error)\n".utf8)
-        _ = write(STDERR_FILENO, line, line.count)
+        writeErrorLine("globus-s3-frontend: \(error)")
         return 78
       }
     }

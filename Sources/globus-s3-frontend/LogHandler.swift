@@ -4,7 +4,6 @@
 // its values hold.
 
 import FoundationEssentials
-import Glibc
 import Logging
 
 enum LogFormat: String, CaseIterable { case text, json }
@@ -33,15 +32,14 @@ struct LineLogHandler: LogHandler {
       case .text: text(time, event, fields)
       case .json: json(time, event, fields)
       }
-    fputs(line + "\n", stderr)
+    writeErrorLine(line)
   }
 
   private func text(
     _ time: String, _ event: LogEvent, _ fields: [(key: String, value: Logger.MetadataValue)]
   ) -> String {
     let values = fields.map { " \($0.key)=\($0.value)" }.joined()
-    let line = "\(time) \(event.level) \(event.message)\(values)"
-    return String(String.UnicodeScalarView(line.unicodeScalars.map { $0.value < 0x20 ? " " : $0 }))
+    return "\(time) \(event.level) \(event.message)\(values)"
   }
 
   private func json(

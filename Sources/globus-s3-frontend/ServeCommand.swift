@@ -3,7 +3,6 @@
 import ArgumentParser
 import FoundationEssentials
 import Frontend
-import Glibc
 import Logging
 import Reactor
 
@@ -39,7 +38,7 @@ struct ServeCommand: ParsableCommand {
     await service.close()
     return 0
   } catch {
-    fputs("globus-s3-frontend: \(error.message)\n", stderr)
+    writeErrorLine("globus-s3-frontend: \(error.message)")
     return error.code
   }
 }

@@ -56,7 +56,7 @@ import Reactor
     }
     baseURL = frontend.baseURL
     gateway = try Gateway(
-      configuration: frontend, keyring: keyring, audit: audit, logger: plan.logger)
+      frontend, keyring: keyring, audit: audit, logger: plan.logger)
   }
 
   /// Closes what is open already when the rest can't be opened.
