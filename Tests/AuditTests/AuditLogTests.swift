@@ -199,6 +199,30 @@ import Testing
     log.close()
   }
 
+  @Test func namesOfARolledBackTransactionAreForgotten() throws {
+    let folder = try Folder()
+    let log = try folder.open()
+    let foreign = try DatabaseQueue(path: folder.database)
+    try foreign.write { db in
+      try db.execute(
+        sql: """
+          CREATE TRIGGER broken BEFORE INSERT ON request WHEN NEW.object_key = 'b'
+          BEGIN SELECT RAISE(ABORT, 'broken'); END
+          """)
+    }
+    log.record { $0.objectKey = "a" }
+    log.record { $0.objectKey = "b" }
+    #expect(!log.flush())
+    try foreign.write { db in try db.execute(sql: "DROP TRIGGER broken") }
+    #expect(log.flush())
+    #expect(
+      try folder.rows("SELECT object_key, user_agent, username FROM requests ORDER BY id")
+        == ["a", "b"].map {
+          ["object_key": $0, "user_agent": "aws-cli/2.15", "username": "someone@example.org"]
+        })
+    log.close()
+  }
+
   @Test func aRemovedDatabaseIsMadeAnew() throws {
     let folder = try Folder()
     let log = try folder.open()
