@@ -4,7 +4,6 @@ Nothing here knows how the program works inside: it reads the lines that `local`
 as a browser would, and asks the audit by its command.
 """
 
-import html.parser
 import http.client
 import json
 import os
@@ -15,6 +14,8 @@ import time
 import urllib.parse
 
 import requests
+
+from oauth import decide
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get(
@@ -82,37 +83,6 @@ class Program:
         return code
 
 
-class ConsentForm(html.parser.HTMLParser):
-    """The form of a consent page: where it goes, its hidden fields, its buttons."""
-
-    def __init__(self, page):
-        super().__init__()
-        self.action, self.fields, self.buttons = "", {}, []
-        self.feed(page)
-
-    def handle_starttag(self, tag, attributes):
-        attributes = dict(attributes)
-        if tag == "form":
-            self.action = attributes.get("action", "")
-        elif tag == "input" and attributes.get("type") == "hidden":
-            self.fields[attributes["name"]] = attributes.get("value", "")
-        elif tag == "button":
-            self.buttons.append((attributes.get("name"), attributes.get("value")))
-
-
-def answer_consent(session, page, decision):
-    """Presses the button of a consent page whose value is `decision`; returns the redirect."""
-    form = ConsentForm(page.text)
-    button = next(b for b in form.buttons if b[1] == decision)
-    answer = session.post(
-        urllib.parse.urljoin(page.url, form.action),
-        data={**form.fields, button[0]: button[1]},
-        allow_redirects=False,
-    )
-    assert answer.status_code in (302, 303), answer.text
-    return answer.headers["Location"]
-
-
 def sign_in(base_url, collection, accept="application/json", decision="approve", query="",
             session=None):
     """Signs in as a browser would; returns the callback's answer."""
@@ -120,9 +90,7 @@ def sign_in(base_url, collection, accept="application/json", decision="approve",
     start = session.get(f"{base_url}/{collection}/?auth{query}", allow_redirects=False)
     while True:
         assert start.status_code == 303, (start.status_code, start.text)
-        page = session.get(start.headers["Location"])
-        assert page.status_code == 200, page.text
-        callback = answer_consent(session, page, decision)
+        callback = decide(start.headers["Location"], decision, session)
         answer = session.get(callback, headers={"Accept": accept}, allow_redirects=False)
         if answer.status_code != 303:
             return answer

@@ -7,7 +7,8 @@ import urllib.parse
 import pytest
 import requests
 
-from frontend import answer_consent, audit_row, sign_in
+from frontend import audit_row, sign_in
+from oauth import decide
 
 
 def test_the_json_form(local):
@@ -44,8 +45,7 @@ def test_the_sign_in_has_rows(local):
     start = session.get(f"{local.base_url}/{local.collection}/?auth", allow_redirects=False)
     row = audit_row(local.audit_db, start.headers["x-amz-request-id"])
     assert (row["operation"], row["status"], row["outcome"]) == ("AuthStart", 303, "ok")
-    page = session.get(start.headers["Location"])
-    done = session.get(answer_consent(session, page, "approve"))
+    done = session.get(decide(start.headers["Location"], "approve", session))
     row = audit_row(local.audit_db, done.headers["x-amz-request-id"])
     assert (row["operation"], row["status"]) == ("AuthCallback", 200)
     assert row["username"] == "researcher@example.org"
@@ -61,8 +61,7 @@ def test_refused_consent_is_403(local):
 def test_a_flow_belongs_to_the_browser_that_began_it(local):
     session = requests.Session()
     start = session.get(f"{local.base_url}/{local.collection}/?auth", allow_redirects=False)
-    page = session.get(start.headers["Location"])
-    callback = answer_consent(session, page, "approve")
+    callback = decide(start.headers["Location"], "approve", session)
     assert requests.get(callback).status_code == 400  # another browser: no cookie
     assert session.get(callback).status_code == 200
 
