@@ -287,8 +287,12 @@ static int parse_beginning(head_parser *p, const char *bytes, uint32_t n) {
   return HTTP_MORE;
 }
 
-static int over_limit(head_parser *p, bool in_request_line) {
+/* The line that begins at line_start does not end before `end`. */
+static int over_limit(head_parser *p, const char *bytes, uint32_t end, bool in_request_line) {
+  uint32_t at = p->line_start;
+  p->line_start = end;
   if (!in_request_line) return head_fail(p, 431, "a header line or the head is too long");
+  (void)parse_request_line(p, bytes + at, end - at); /* for method and target */
   return head_fail(p, 414, "the request line is too long");
 }
 
@@ -306,7 +310,7 @@ int head_parse(head_parser *p, const char *bytes, size_t count) {
     const char *feed =
         to > p->searched ? memchr(bytes + p->searched, '\n', to - p->searched) : NULL;
     if (!feed) {
-      if (n >= end) result = over_limit(p, in_request_line);
+      if (n >= end) result = over_limit(p, bytes, end, in_request_line);
       else if (to > p->searched) p->searched = to;
       break;
     }
