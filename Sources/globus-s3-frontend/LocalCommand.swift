@@ -69,7 +69,8 @@ struct LocalCommand: ParsableCommand {
         try await command.serve()
         return 0
       } catch {
-        fputs("globus-s3-frontend: \(error)\n", stderr)
+        let line = Array("globus-s3-frontend: \(error)\n".utf8)
+        _ = write(STDERR_FILENO, line, line.count)
         return EX_CONFIG
       }
     }
