@@ -124,10 +124,9 @@ struct CodeVerifier: Equatable, Sendable {
     return answer.body
   }
 
-  /// RFC 6749 section 2.3.1: both parts form-encoded, then joined (RFC 7617).
+  /// RFC 7617. Not form-encoded first, as RFC 6749 section 2.3.1 has it: Globus's own SDK does not.
   nonisolated static func basic(_ id: String, _ secret: String) -> Secret {
-    let pair = "\(PercentEncoding.component(id)):\(PercentEncoding.component(secret))"
-    return Secret("Basic " + Data(pair.utf8).base64EncodedString())
+    Secret("Basic " + Data("\(id):\(secret)".utf8).base64EncodedString())
   }
 }
 
