@@ -97,7 +97,7 @@ struct Answer: Sendable {
 }
 
 @Loop final class GatewayBed {
-  static let bucket = "6d8f2e3a-1b2c-4d5e-8f90-a1b2c3d4e5f6"
+  nonisolated static let bucket = "6d8f2e3a-1b2c-4d5e-8f90-a1b2c3d4e5f6"
   static let modified: Int64 = 784_111_777
 
   let collection: MemoryCollection
