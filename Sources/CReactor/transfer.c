@@ -1,8 +1,381 @@
-/* stub for the base commit */
-#include "internal.h"
-int cr_respond_relay(cr_conn *c, cr_transfer *t, uint64_t s) { (void)c; (void)t; (void)s; return CR_ESTATE; }
-int cr_client_new(cr_loop *l, const cr_client_config *c, cr_client **o, char *m) { (void)l; (void)c; (void)o; m[0] = 0; return CR_ESTATE; }
-void cr_client_close(cr_client *c) { (void)c; }
-int cr_transfer_start(cr_client *c, const cr_transfer_request *r, cr_transfer_callbacks b, void *u, cr_transfer **o) { (void)c; (void)r; (void)b; (void)u; (void)o; return CR_ESTATE; }
-int cr_transfer_collect(cr_transfer *t, size_t m) { (void)t; (void)m; return CR_ESTATE; }
-void cr_transfer_cancel(cr_transfer *t) { (void)t; }
+/* transfer.c: one request to an upstream, from cr_transfer_start to on_done.
+ *
+ * States: QUEUED -> ACTIVE -> FINISHED -> freed; from QUEUED straight to FINISHED as well.
+ *   - on_head and on_done come from transfer_on_turn alone, a deferred call: never from inside a
+ *     cr_* call or one of curl's callbacks. on_done is followed by the free, and by nothing else.
+ *   - Body bytes reach nobody before on_head was delivered and a consumer was named: curl is
+ *     paused until then, and a transfer that finishes meanwhile keeps its end.
+ *   - Inside curl's callbacks nothing is removed or freed: they note why they broke it off.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client.h"
+
+static bool transfer_end_is_due(const cr_transfer *t) {
+  if (t->state != TRANSFER_FINISHED) return false;
+  return t->cancelled || !t->head_complete ||
+         (t->head_delivered && t->consumer != CONSUMER_NONE);
+}
+
+static void transfer_turn_later(cr_transfer *t) { loop_defer(t->client->loop, &t->turn); }
+
+static void transfer_set_result(cr_transfer *t, cr_transfer_code code, const char *message) {
+  t->code = code;
+  snprintf(t->message, sizeof t->message, "%s", message);
+  for (char *c = t->message; *c; c++)
+    if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?';
+}
+
+static void transfer_finish(cr_transfer *t, cr_transfer_code code, const char *message) {
+  if (t->state == TRANSFER_QUEUED) TAILQ_REMOVE(&t->client->queue, t, queue_link);
+  if (t->state == TRANSFER_ACTIVE) {
+    const char *peer = NULL;
+    curl_easy_getinfo(t->handle->easy, CURLINFO_PRIMARY_IP, &peer);
+    snprintf(t->address, sizeof t->address, "%s", peer ? peer : "");
+    client_handle *handle = t->handle;
+    t->handle = NULL;
+    client_release(t->client, handle);
+  }
+  t->state = TRANSFER_FINISHED;
+  t->paused = false;
+  if (t->cancelled) transfer_set_result(t, CR_TRANSFER_CANCELLED, "cancelled");
+  else transfer_set_result(t, code, message);
+  transfer_turn_later(t);
+}
+
+/* ---- the end, as curl tells it ---- */
+
+void transfer_on_curl_done(cr_transfer *t, CURLcode code) {
+  char message[CURL_ERROR_SIZE];
+  if (t->refusal) {
+    char refused[CR_MESSAGE_BYTES];
+    memcpy(refused, t->message, sizeof refused);
+    transfer_finish(t, t->code, refused);
+    return;
+  }
+  cr_transfer_code mapped = transfer_code(t, code);
+  const char *text = t->handle->error[0] ? t->handle->error : curl_easy_strerror(code);
+  if (mapped == CR_TRANSFER_ADDRESS_REFUSED) text = t->message;
+  snprintf(message, sizeof message, "%s", code == CURLE_OK ? "" : text);
+  transfer_finish(t, mapped, message);
+}
+
+void transfer_on_admission_failed(cr_transfer *t, CURLcode code) {
+  t->state = TRANSFER_FINISHED; /* it is out of the queue already */
+  transfer_finish(t, CR_TRANSFER_INVALID, curl_easy_strerror(code));
+}
+
+/* From curl's callbacks: the transfer will end with this code, whatever curl calls it. */
+static void transfer_refuse(cr_transfer *t, cr_transfer_code code, const char *message) {
+  if (t->refusal) return;
+  t->refusal = true;
+  transfer_set_result(t, code, message);
+}
+
+void transfer_on_address_refused(cr_transfer *t, const address *a) {
+  char text[INET6_ADDRSTRLEN];
+  address_text(a, text, sizeof text);
+  size_t used = t->addresses_refused++ ? strlen(t->message) : 0;
+  if (sizeof t->message - used > strlen(text) + 2)
+    snprintf(t->message + used, sizeof t->message - used, "%s%s", used ? ", " : "", text);
+}
+
+void transfer_on_socket_opened(cr_transfer *t) { t->sockets_opened++; }
+
+/* ---- deadlines ---- */
+
+static uint64_t transfer_deadline(const cr_transfer *t) {
+  if (t->state == TRANSFER_FINISHED) return UINT64_MAX;
+  if (!t->head_complete)
+    return t->first_byte_timeout_ms ? t->start_ms + t->first_byte_timeout_ms : UINT64_MAX;
+  return t->stall_timeout_ms && !t->paused ? t->progress_ms + t->stall_timeout_ms : UINT64_MAX;
+}
+
+uint64_t transfer_check_deadline(cr_transfer *t, uint64_t now_ms) {
+  uint64_t deadline_ms = transfer_deadline(t);
+  if (deadline_ms > now_ms) return deadline_ms;
+  if (t->head_complete) transfer_finish(t, CR_TRANSFER_STALLED, "no body byte in time");
+  else transfer_finish(t, CR_TRANSFER_TIMEOUT, "no answer in time");
+  return UINT64_MAX;
+}
+
+static void transfer_progressed(cr_transfer *t) {
+  t->progress_ms = uv_now(&t->client->loop->uv);
+}
+
+static void transfer_watch_deadline(cr_transfer *t) {
+  client_watch_deadline(t->client, transfer_deadline(t));
+}
+
+/* ---- the head ---- */
+
+static bool transfer_append_head(cr_transfer *t, const char *line, size_t len) {
+  if (t->head_len + len > t->head_capacity) {
+    size_t capacity = t->head_capacity ? t->head_capacity : 1024;
+    while (capacity < t->head_len + len) capacity *= 2;
+    char *grown = realloc(t->head_bytes, capacity);
+    if (!grown) return false;
+    t->head_bytes = grown;
+    t->head_capacity = capacity;
+  }
+  memcpy(t->head_bytes + t->head_len, line, len);
+  t->head_len += len;
+  return true;
+}
+
+/* The empty line has come. */
+static bool transfer_complete_head(cr_transfer *t) {
+  const char *wrong = upstream_head_parse(t->head_bytes, t->head_len, &t->head);
+  if (wrong) {
+    transfer_refuse(t, CR_TRANSFER_PROTOCOL, wrong);
+    return false;
+  }
+  if (t->head.status < 200) {
+    t->head_len = 0;
+    return true;
+  }
+  t->head_complete = true;
+  transfer_progressed(t);
+  transfer_watch_deadline(t);
+  transfer_turn_later(t);
+  return true;
+}
+
+size_t transfer_on_header(char *line, size_t size, size_t count, void *context) {
+  client_handle *handle = context;
+  cr_transfer *t = handle->transfer;
+  size_t len = size * count;
+  t->head_total += len;
+  if (t->cancelled) return 0;
+  if (t->head_total > LIMIT_UPSTREAM_HEAD_BYTES) {
+    transfer_refuse(t, CR_TRANSFER_PROTOCOL, "head over the limit");
+    return 0;
+  }
+  if (t->head_complete) return len; /* a trailer */
+  if (!transfer_append_head(t, line, len)) {
+    transfer_refuse(t, CR_TRANSFER_BROKEN, "out of memory");
+    return 0;
+  }
+  bool is_last = len > 0 && (line[0] == '\n' || (len > 1 && line[0] == '\r' && line[1] == '\n'));
+  return !is_last || transfer_complete_head(t) ? len : 0;
+}
+
+/* ---- the body ---- */
+
+static bool transfer_grow_collected(cr_transfer *t, size_t needed) {
+  if (needed <= t->collected_capacity) return true;
+  size_t capacity = t->collected_capacity ? t->collected_capacity * 2 : 4096;
+  if (t->collected_capacity == 0 && t->head.has_content_length &&
+      t->head.content_length <= t->collect_max)
+    capacity = (size_t)t->head.content_length;
+  if (capacity < needed) capacity = needed;
+  uint8_t *grown = realloc(t->collected, capacity);
+  if (!grown) return false;
+  t->collected = grown;
+  t->collected_capacity = capacity;
+  return true;
+}
+
+static bool transfer_collect_bytes(cr_transfer *t, const char *bytes, size_t n) {
+  if (n > t->collect_max - t->collected_len) {
+    transfer_refuse(t, CR_TRANSFER_TOO_LARGE, "body over the limit");
+    return false;
+  }
+  if (!transfer_grow_collected(t, t->collected_len + n)) {
+    transfer_refuse(t, CR_TRANSFER_BROKEN, "out of memory");
+    return false;
+  }
+  memcpy(t->collected + t->collected_len, bytes, n);
+  t->collected_len += n;
+  return true;
+}
+
+size_t transfer_on_body(char *bytes, size_t size, size_t count, void *context) {
+  client_handle *handle = context;
+  cr_transfer *t = handle->transfer;
+  size_t n = size * count;
+  if (n == 0) return 0;
+  if (t->cancelled) return 0;
+  if (t->consumer == CONSUMER_COLLECT && !transfer_collect_bytes(t, bytes, n)) return 0;
+  ssize_t taken = t->consumer == CONSUMER_NONE ? 0 : (ssize_t)n;
+  if (t->consumer == CONSUMER_SINK)
+    taken = t->sink_callbacks.on_bytes(t->sink, (const uint8_t *)bytes, n);
+  if (taken < 0) {
+    transfer_refuse(t, CR_TRANSFER_TOO_LARGE, "more body than was declared");
+    return 0;
+  }
+  if (taken == 0) {
+    t->paused = true;
+    return CURL_WRITEFUNC_PAUSE;
+  }
+  t->body_bytes += n;
+  transfer_progressed(t);
+  return n;
+}
+
+/* Lets curl read again. Outside curl only; what curl holds back is delivered in here. */
+static void transfer_unpause(cr_transfer *t) {
+  cr_client *client = t->client;
+  t->paused = false;
+  transfer_progressed(t);
+  client->in_curl++;
+  CURLcode code = curl_easy_pause(t->handle->easy, CURLPAUSE_CONT);
+  client->in_curl--;
+  if (code != CURLE_OK) { /* broken off by transfer_on_body: curl does not report that again */
+    transfer_on_curl_done(t, code);
+    return;
+  }
+  if (!t->paused) transfer_watch_deadline(t);
+  client_action(client, CURL_SOCKET_TIMEOUT, 0);
+}
+
+void transfer_resume(cr_transfer *t) {
+  if (t->state != TRANSFER_ACTIVE || !t->paused || t->cancelled) return;
+  if (t->client->in_curl) {
+    t->resume_wanted = true;
+    transfer_turn_later(t);
+    return;
+  }
+  transfer_unpause(t);
+}
+
+static int transfer_set_consumer(cr_transfer *t, transfer_consumer consumer) {
+  if (!t->head_delivered || t->cancelled || t->ending || t->consumer != CONSUMER_NONE)
+    return CR_ESTATE;
+  t->consumer = consumer;
+  if (t->state == TRANSFER_FINISHED) transfer_turn_later(t);
+  return CR_OK;
+}
+
+int transfer_set_sink(cr_transfer *t, const transfer_sink *callbacks, void *sink) {
+  int result = transfer_set_consumer(t, CONSUMER_SINK);
+  if (result != CR_OK) return result;
+  t->sink_callbacks = *callbacks;
+  t->sink = sink;
+  transfer_resume(t);
+  return CR_OK;
+}
+
+int cr_transfer_collect(cr_transfer *t, size_t max) {
+  int result = transfer_set_consumer(t, CONSUMER_COLLECT);
+  if (result != CR_OK) return result;
+  t->collect_max = max;
+  transfer_resume(t);
+  return CR_OK;
+}
+
+/* ---- the callbacks ---- */
+
+static void transfer_free(cr_transfer *t) {
+  cr_client *client = t->client;
+  loop_cancel_deferred(client->loop, &t->turn);
+  TAILQ_REMOVE(&client->all, t, all_link);
+  free(t->head_bytes);
+  free(t->collected);
+  free(t->request);
+  free(t);
+  client_transfer_gone(client);
+}
+
+static void transfer_end(cr_transfer *t) {
+  t->ending = true;
+  cr_transfer_result result = {.code = t->code,
+                               .message = t->message,
+                               .address = t->address,
+                               .body = t->collected,
+                               .body_len = t->collected_len,
+                               .body_bytes = t->body_bytes};
+  if (t->consumer == CONSUMER_SINK) t->sink_callbacks.on_end(t->sink, &result);
+  t->callbacks.on_done(t->user, &result);
+  transfer_free(t);
+}
+
+static void transfer_on_turn(cr_deferred *call) {
+  cr_transfer *t = container_of(call, cr_transfer, turn);
+  if (t->cancelled && t->state != TRANSFER_FINISHED)
+    transfer_finish(t, CR_TRANSFER_CANCELLED, "cancelled");
+  if (t->head_complete && !t->head_delivered && !t->cancelled) {
+    t->head_delivered = true;
+    t->callbacks.on_head(t->user, &t->head);
+    free(t->head_bytes);
+    t->head_bytes = NULL;
+    return; /* what follows from it has put off another turn */
+  }
+  if (transfer_end_is_due(t)) {
+    transfer_end(t);
+    return;
+  }
+  if (t->resume_wanted) {
+    t->resume_wanted = false;
+    transfer_resume(t);
+  }
+}
+
+void cr_transfer_cancel(cr_transfer *t) {
+  if (t->cancelled || t->ending || transfer_end_is_due(t)) return;
+  t->cancelled = true;
+  if (t->state == TRANSFER_FINISHED)
+    transfer_set_result(t, CR_TRANSFER_CANCELLED, "cancelled");
+  transfer_turn_later(t);
+}
+
+/* ---- the start ---- */
+
+CURLcode transfer_configure(cr_transfer *t, client_handle *handle) {
+  const transfer_request *request = t->request;
+  CURL *easy = handle->easy;
+  CURLcode failed = CURLE_OK;
+#define SET(option, value) \
+  if (failed == CURLE_OK) failed = curl_easy_setopt(easy, option, value)
+  SET(CURLOPT_URL, request->url);
+  SET(CURLOPT_HTTPHEADER, request->headers);
+  SET(CURLOPT_CONNECTTIMEOUT_MS, (long)t->connect_timeout_ms);
+  SET(CURLOPT_FRESH_CONNECT, t->fresh_connection ? 1L : 0L);
+  SET(CURLOPT_FORBID_REUSE, t->fresh_connection ? 1L : 0L);
+  /* The handle still has the method of its last transfer: HTTPGET undoes NOBODY and POST. */
+  SET(CURLOPT_HTTPGET, 1L);
+  SET(CURLOPT_CUSTOMREQUEST, NULL);
+  switch (request->method[0]) {
+    case 'H': SET(CURLOPT_NOBODY, 1L); break;
+    case 'D': SET(CURLOPT_CUSTOMREQUEST, request->method); break;
+    case 'P': /* PUT is sent as a POST by another name: curl can repeat it from memory */
+      SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
+      SET(CURLOPT_POSTFIELDS, request->body);
+      if (request->method[1] == 'U') SET(CURLOPT_CUSTOMREQUEST, request->method);
+      break;
+    default: break;
+  }
+#undef SET
+  return failed;
+}
+
+int cr_transfer_start(cr_client *client, const cr_transfer_request *request,
+                      cr_transfer_callbacks callbacks, void *user, cr_transfer **out) {
+  if (client->closing || client->loop->stopping) return CR_ESTATE;
+  cr_transfer *t = calloc(1, sizeof *t);
+  if (!t) return CR_EMEMORY;
+  int result = transfer_request_copy(request, &t->request);
+  if (result != CR_OK) {
+    free(t);
+    return result;
+  }
+  uv_update_time(&client->loop->uv);
+  t->client = client;
+  t->callbacks = callbacks;
+  t->user = user;
+  t->turn.run = transfer_on_turn;
+  t->connect_timeout_ms = request->connect_timeout_ms;
+  t->first_byte_timeout_ms = request->first_byte_timeout_ms;
+  t->stall_timeout_ms = request->stall_timeout_ms;
+  t->fresh_connection = request->fresh_connection;
+  t->start_ms = uv_now(&client->loop->uv);
+  t->state = TRANSFER_QUEUED;
+  TAILQ_INSERT_TAIL(&client->all, t, all_link);
+  TAILQ_INSERT_TAIL(&client->queue, t, queue_link);
+  transfer_watch_deadline(t);
+  client_pump_later(client);
+  *out = t;
+  return CR_OK;
+}

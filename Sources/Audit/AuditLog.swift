@@ -1,0 +1,196 @@
+// AuditLog: one row for each request, whatever happens: the face of this module for the server.
+//
+// `newRequest`, `begin`, `amend` and `complete` are the loop thread's: they copy bytes into the
+// spool's mapping and never wait for the database. Everything else is done by the writer thread.
+// A ticket is completed once; a second completion, or one after `close`, does nothing.
+
+import Foundation
+import Logging
+import Synchronization
+
+/// The record of a running server.
+public final class AuditLog: @unchecked Sendable {  // see above: one thread uses the stored state
+  /// What happens to a request that can't be recorded.
+  public enum OnFailure: String, Sendable, CaseIterable {
+    case refuse, `continue`
+  }
+
+  public struct Options: Sendable {
+    public var databasePath: String
+    public var onFailure: OnFailure = .refuse
+    /// Requests that may be in flight or not yet committed; 8 KiB of disk each.
+    public var spoolSlots = Limits.defaultSlots
+    /// The program's version, for the record's list of runs.
+    public var version = ""
+
+    public init(databasePath: String) {
+      self.databasePath = databasePath
+    }
+  }
+
+  /// The right to complete one record.
+  public struct Ticket: Sendable {
+    public let requestID: RequestID
+    fileprivate let slot: UInt32
+    /// 0: nothing is recorded.
+    fileprivate let sequence: UInt64
+  }
+
+  private let onFailure: OnFailure
+  private let spool: Spool
+  private let handoff: Handoff
+  private var generator: RequestIDGenerator
+  private var free: [UInt32]
+  /// The sequence number of each slot's record, 0 when it is complete or free.
+  private var open: [UInt64]
+  private var sequence: UInt64 = 0
+  private var isClosed = false
+
+  /// Opens the database and the spool beside it, replays what the last run left, and starts
+  /// the writer thread. Requests that were in flight become `lost`.
+  public init(_ options: Options, logger: Logger) throws(AuditError) {
+    guard 1...Limits.maximumSlots ~= options.spoolSlots else {
+      throw AuditError(.unusable, "an audit spool has 1 to \(Limits.maximumSlots) slots")
+    }
+    var options = options
+    options.databasePath = absolutePath(options.databasePath)
+    try Self.createFolder(of: options.databasePath)
+    let spool = try Spool(path: options.databasePath + ".spool", slots: options.spoolSlots)
+    do throws(AuditError) {
+      let store = try Store(path: options.databasePath)
+      generator = RequestIDGenerator(
+        after: try Replay(spool: spool, store: store, logger: logger).run(options))
+      if spool.slotCount != options.spoolSlots { try spool.reformat(slots: options.spoolSlots) }
+      self.spool = spool
+      onFailure = options.onFailure
+      handoff = Handoff(slots: spool.slotCount)
+      free = (0..<UInt32(spool.slotCount)).reversed()
+      open = Array(repeating: 0, count: spool.slotCount)
+      Writer(options, spool: spool, store: store, handoff: handoff, logger: logger).start()
+    } catch {
+      spool.close()
+      throw error
+    }
+  }
+
+  deinit {
+    close()
+  }
+
+  /// An id for a request that starts now; rises whatever the clock does.
+  public func newRequest(nowMicroseconds: Int64) -> RequestID {
+    generator.next(nowMicroseconds: nowMicroseconds)
+  }
+
+  /// Records an intent, before any effect. nil: it can't be recorded and the request must be
+  /// refused. Under `.continue` the ticket then records nothing and the gap is counted.
+  public func begin(_ intent: borrowing Intent) -> Ticket? {
+    if free.isEmpty, !isClosed { handoff.reclaim(into: &free) }
+    guard !isClosed, let slot = free.popLast() else {
+      return unrecorded(intent.requestID, intent.startMicroseconds)
+    }
+    spool.begin(intent, slot: Int(slot))
+    sequence &+= 1
+    open[Int(slot)] = sequence
+    handoff.begun.store(sequence, ordering: .releasing)
+    return Ticket(requestID: intent.requestID, slot: slot, sequence: sequence)
+  }
+
+  private func unrecorded(_ id: RequestID, _ now: Int64) -> Ticket? {
+    switch onFailure {
+    case .refuse:
+      handoff.countUnrecorded(
+        atMicroseconds: now, reason: "requests were refused: no room in the spool")
+      return nil
+    case .continue:
+      handoff.countUnrecorded(
+        atMicroseconds: now, reason: "requests were served unrecorded: no room in the spool")
+      return Ticket(requestID: id, slot: 0, sequence: 0)
+    }
+  }
+
+  /// Replaces the intent of a request in flight: more of it is known now. The id stays.
+  public func amend(_ ticket: Ticket, _ intent: borrowing Intent) {
+    guard isOpen(ticket) else { return }
+    assert(intent.requestID == ticket.requestID)
+    spool.amend(intent, slot: Int(ticket.slot))
+    if ticket.sequence <= handoff.synced.load(ordering: .relaxed) {
+      handoff.isAmended.store(true, ordering: .releasing)
+    }
+  }
+
+  /// Records how a request ended; its row is visible within a second.
+  public func complete(_ ticket: Ticket, _ completion: borrowing Completion) {
+    guard isOpen(ticket) else { return }
+    spool.complete(completion, of: ticket.requestID, slot: Int(ticket.slot))
+    open[Int(ticket.slot)] = 0
+    handoff.hand(
+      CompletedSlot(slot: ticket.slot, sequence: ticket.sequence), reclaiming: &free)
+  }
+
+  private func isOpen(_ ticket: Ticket) -> Bool {
+    ticket.sequence != 0 && !isClosed && open[Int(ticket.slot)] == ticket.sequence
+  }
+
+  /// Whether the record can be written. False while the database or the spool's disk fails;
+  /// requests are recorded in the spool as long as it has room. Any thread.
+  public var isHealthy: Bool {
+    handoff.isHealthy.load(ordering: .relaxed)
+  }
+
+  /// Waits until everything completed is committed; false: the database can't be written.
+  @discardableResult
+  public func flush() -> Bool {
+    isClosed || handoff.flush()
+  }
+
+  /// Commits what is complete, marks the run's end and closes the files. Requests in flight
+  /// stay in the spool and are `lost` at the next start.
+  public func close() {
+    guard !isClosed else { return }
+    isClosed = true
+    handoff.stop()
+  }
+
+  /// The wall clock, microseconds since 1970.
+  public static func wallMicroseconds() -> Int64 {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000
+  }
+
+  static func monotonicSeconds() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+  }
+}
+
+extension AuditLog {
+  /// Where the record is kept unless told otherwise: `globus-s3-frontend/audit.db` under
+  /// `$STATE_DIRECTORY` (systemd), else `$XDG_STATE_HOME`, else `~/.local/state`.
+  public static func defaultDatabasePath(environment: [String: String]) -> String {
+    let file = "globus-s3-frontend/audit.db"
+    // systemd gives a list of folders; the first is the service's own.
+    if let state = environment["STATE_DIRECTORY"]?.split(separator: ":").first {
+      return "\(state)/\(file)"
+    }
+    // The XDG specification: a relative path there is invalid and ignored.
+    if let state = environment["XDG_STATE_HOME"], state.hasPrefix("/") {
+      return "\(state)/\(file)"
+    }
+    return "\(environment["HOME"] ?? "/var/lib")/.local/state/\(file)"
+  }
+
+  private static func createFolder(of path: String) throws(AuditError) {
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    do {
+      try FileManager.default.createDirectory(
+        atPath: folder, withIntermediateDirectories: true,
+        attributes: [.posixPermissions: 0o700])
+    } catch {
+      throw AuditError(
+        .unusable, "cannot create the folder \(folder) of the audit database; check --audit-db")
+    }
+  }
+}

@@ -1,0 +1,171 @@
+// Handoff: what the loop thread and the writer thread give each other, under one lock.
+//
+// The loop thread pays an uncontended lock for each completed record and never signals in
+// `hand`: the writer polls. pthread's own lock, because ThreadSanitizer doesn't know
+// `Synchronization.Mutex` on Linux. Both lists are reserved for every slot, so none ever grows.
+
+import Foundation
+import Synchronization
+
+/// A slot whose record is complete, with the record's place in the order of intents.
+struct CompletedSlot {
+  let slot: UInt32
+  let sequence: UInt64
+}
+
+/// Requests that were not recorded, one after the other.
+struct Gap: Equatable {
+  var fromMicroseconds: Int64
+  var toMicroseconds: Int64
+  var records: Int
+  var reason: String
+}
+
+final class Handoff: @unchecked Sendable {  // all but the atomics is guarded by `mutex`
+  /// Number of the newest intent; written by the loop thread.
+  let begun = Atomic<UInt64>(0)
+  /// Every record up to this one is on the disk; written by the writer thread.
+  let synced = Atomic<UInt64>(0)
+  /// Set by the loop thread when it amends a record that was on the disk already.
+  let isAmended = Atomic<Bool>(false)
+  let isHealthy = Atomic<Bool>(true)
+
+  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+  private var completed: [CompletedSlot] = []
+  private var freed: [UInt32] = []
+  private var gap: Gap?
+  private var isStopping = false
+  private var isStopped = false
+  private var flushesAsked = 0
+  private var flushesDone = 0
+  private var lastFlushWorked = true
+
+  init(slots: Int) {
+    completed.reserveCapacity(slots)
+    freed.reserveCapacity(slots)
+    var attributes = pthread_condattr_t()
+    pthread_condattr_init(&attributes)
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+    pthread_cond_init(changed, &attributes)
+    pthread_condattr_destroy(&attributes)
+    pthread_mutex_init(mutex, nil)
+  }
+
+  deinit {
+    pthread_cond_destroy(changed)
+    pthread_mutex_destroy(mutex)
+    changed.deallocate()
+    mutex.deallocate()
+  }
+
+  /// Loop thread: hands over a completed slot and takes back those that were committed.
+  func hand(_ slot: CompletedSlot, reclaiming free: inout [UInt32]) {
+    pthread_mutex_lock(mutex)
+    completed.append(slot)
+    moveFreed(to: &free)
+    pthread_mutex_unlock(mutex)
+  }
+
+  /// Loop thread: takes back the slots that were committed.
+  func reclaim(into free: inout [UInt32]) {
+    pthread_mutex_lock(mutex)
+    moveFreed(to: &free)
+    pthread_mutex_unlock(mutex)
+  }
+
+  private func moveFreed(to free: inout [UInt32]) {
+    guard !freed.isEmpty else { return }
+    free.append(contentsOf: freed)
+    freed.removeAll(keepingCapacity: true)
+  }
+
+  /// Loop thread: counts a request that is not recorded.
+  func countUnrecorded(atMicroseconds now: Int64, reason: String) {
+    pthread_mutex_lock(mutex)
+    if gap == nil {
+      gap = Gap(fromMicroseconds: now, toMicroseconds: now, records: 0, reason: reason)
+    }
+    gap?.toMicroseconds = now
+    gap?.records += 1
+    pthread_mutex_unlock(mutex)
+  }
+
+  /// Asks the writer to commit what is complete and waits for its answer; false: it could not.
+  func flush() -> Bool {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    flushesAsked += 1
+    let mine = flushesAsked
+    pthread_cond_broadcast(changed)
+    while flushesDone < mine, !isStopped { pthread_cond_wait(changed, mutex) }
+    return lastFlushWorked
+  }
+
+  /// Tells the writer to finish and waits until it has.
+  func stop() {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    isStopping = true
+    pthread_cond_broadcast(changed)
+    while !isStopped { pthread_cond_wait(changed, mutex) }
+  }
+
+  /// What the writer finds when it wakes.
+  struct Work {
+    var gap: Gap?
+    var flush: Int
+    var isStopping: Bool
+  }
+
+  /// Writer thread: waits at most `milliseconds`, less if it is asked to flush or to stop, then
+  /// moves the completed slots to `batch`.
+  func wait(milliseconds: Int, into batch: inout [CompletedSlot]) -> Work {
+    var deadline = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &deadline)
+    deadline.tv_nsec += milliseconds % 1_000 * 1_000_000
+    deadline.tv_sec += milliseconds / 1_000 + deadline.tv_nsec / 1_000_000_000
+    deadline.tv_nsec %= 1_000_000_000
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    while !isStopping, flushesAsked == flushesDone,
+      pthread_cond_timedwait(changed, mutex, &deadline) == 0
+    {}
+    batch.append(contentsOf: completed)
+    completed.removeAll(keepingCapacity: true)
+    return Work(gap: gap, flush: flushesAsked, isStopping: isStopping)
+  }
+
+  /// Writer thread: gives committed slots back.
+  func giveBack(_ slots: ArraySlice<CompletedSlot>) {
+    pthread_mutex_lock(mutex)
+    for slot in slots { freed.append(slot.slot) }
+    pthread_mutex_unlock(mutex)
+  }
+
+  /// Writer thread: the part of the gap that was seen is in the record.
+  func gapRecorded(_ recorded: Gap) {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    gap?.records -= recorded.records
+    gap?.fromMicroseconds = recorded.toMicroseconds
+    if gap?.records == 0 { gap = nil }
+  }
+
+  /// Writer thread: answers every flush up to `flush`.
+  func flushDone(_ flush: Int, worked: Bool) {
+    pthread_mutex_lock(mutex)
+    flushesDone = flush
+    lastFlushWorked = worked
+    pthread_cond_broadcast(changed)
+    pthread_mutex_unlock(mutex)
+  }
+
+  /// Writer thread: the last call.
+  func stopped() {
+    pthread_mutex_lock(mutex)
+    isStopped = true
+    pthread_cond_broadcast(changed)
+    pthread_mutex_unlock(mutex)
+  }
+}

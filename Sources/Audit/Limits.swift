@@ -1,0 +1,54 @@
+// Limits: every bound of the record, in one place.
+//
+// Text lengths are bytes of UTF-8; longer text is cut at a character's border and ends in "…".
+// `Spool.swift` sizes its slots from these, so that the longest record always fits.
+
+enum Limits {
+  // Text of an intent.
+  static let method = 16
+  static let operation = 32
+  static let address = 46
+  static let userAgent = 256
+  static let host = 255
+  static let collectionID = 36
+  static let objectKey = 1_024
+  static let range = 64
+  static let identityID = 36
+  static let username = 254
+  static let credential = 32
+
+  // Text of a completion.
+  static let errorCode = 64
+  static let errorDetail = 256
+  static let upstreamHost = 255
+  /// Collections that one sign-in may open.
+  static let collections = 16
+
+  // Spool.
+  static let slotBytes = 8_192
+  static let defaultSlots = 8_192
+  static let maximumSlots = 65_536
+
+  // Writer.
+  static let rowsPerTransaction = 128
+  static let pollMilliseconds = 25
+  static let firstBackoffMilliseconds = 100
+  static let longestBackoffMilliseconds = 1_000
+  static let busySeconds = 1.0
+  static let closeSeconds = 5.0
+  /// Polls between two looks at whether the database's file is still the one that is open.
+  static let pollsPerFileCheck = 20
+  /// A longer time without records becomes several rows.
+  static let longestGapMicroseconds: Int64 = 1_000_000
+  /// Rows of collections, principals, credentials and clients remembered by the writer, each.
+  static let rememberedNames = 4_096
+  static let walBytesKept = 16 * 1_024 * 1_024
+
+  // Queries.
+  static let defaultRows = 100
+  static let maximumRows = 10_000_000
+  /// Rows that decide the widths of a table's columns.
+  static let rowsMeasured = 1_000
+  /// Columns are not cut below this; those that don't fit are left out.
+  static let narrowestColumn = 19
+}

@@ -1,0 +1,161 @@
+// Store: the database, as the writer thread sees it: open, insert, run, close.
+//
+// WAL with synchronous=FULL: a committed row survives a power cut. A row is inserted once whatever
+// happens: the same id again is ignored, so a spool can be replayed any number of times.
+
+import Foundation
+import GRDB
+
+final class Store {
+  /// The number of this server's run in the record; set by `beginRun`.
+  private(set) var run: Int64 = 0
+  private let queue: DatabaseQueue
+  private let inserter = Inserter()
+  private let path: String
+  private let identity: FileIdentity?
+
+  /// Opens or creates the database and brings its schema up to date.
+  init(path: String) throws(AuditError) {
+    self.path = path
+    do {
+      try Self.createFile(path)
+      var configuration = Configuration()
+      configuration.label = "audit"
+      configuration.busyMode = .timeout(Limits.busySeconds)
+      configuration.observesSuspensionNotifications = false
+      queue = try DatabaseQueue(path: path, configuration: configuration)
+      try queue.writeWithoutTransaction { db in try Self.prepare(db, path) }
+      try Schema.migrator.migrate(queue)
+      identity = FileIdentity(path: path)
+    } catch let error as AuditError {
+      throw error
+    } catch let error as DatabaseError where error.resultCode == .SQLITE_NOTADB {
+      throw AuditError(.notOurs, "\(path) is not a database; choose another --audit-db")
+    } catch {
+      throw Self.unusable(path, error)
+    }
+  }
+
+  private static func unusable(_ path: String, _ error: any Error) -> AuditError {
+    let cause = (error as? DatabaseError)?.message ?? "\(error)"
+    return AuditError(
+      .unusable, "cannot open the audit database \(path): \(cause); check --audit-db")
+  }
+
+  /// An empty file that only its owner can read: SQLite gives `-wal` and `-shm` the same mode.
+  private static func createFile(_ path: String) throws(AuditError) {
+    let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else {
+      throw AuditError(
+        .unusable, "cannot open the audit database \(path): \(reason(errno)); check --audit-db")
+    }
+    Glibc.close(descriptor)
+  }
+
+  /// Refuses what isn't ours before anything is changed.
+  private static func prepare(_ db: Database, _ path: String) throws {
+    let application = try Int32.fetchOne(db, sql: "PRAGMA application_id")
+    let version = try Int32.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+    if application == Schema.applicationID {
+      if try version > Schema.version || Schema.migrator.hasBeenSuperseded(db) {
+        throw AuditError(
+          .newer, "the audit database \(path) is of a newer version of this program; update it")
+      }
+    } else {
+      // The migrator's own table is made before the first migration: a killed start leaves it.
+      let foreign = try Int.fetchOne(
+        db, sql: "SELECT count(*) FROM sqlite_master WHERE tbl_name <> 'grdb_migrations'")
+      guard application == 0, version == 0, foreign == 0 else {
+        throw AuditError(
+          .notOurs,
+          "\(path) is a database, but not an audit database; choose another --audit-db")
+      }
+      try db.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")
+    }
+    try db.execute(sql: "PRAGMA journal_mode = WAL")
+    try db.execute(sql: "PRAGMA synchronous = FULL")
+    try db.execute(sql: "PRAGMA journal_size_limit = \(Limits.walBytesKept)")
+  }
+
+  /// The greatest id of the record, 0 if it is empty.
+  func lastID() throws -> Int64 {
+    try queue.read { db in try Int64.fetchOne(db, sql: "SELECT max(id) FROM request") } ?? 0
+  }
+
+  /// Attributes what is inserted from here on to the run before this one.
+  func resumeLastRun(atMicroseconds now: Int64, version: String) throws {
+    let last = try queue.read { db in
+      try Int64.fetchOne(db, sql: "SELECT max(run_id) FROM server_run")
+    }
+    if let last { run = last } else { try beginRun(atMicroseconds: now, version: version) }
+  }
+
+  /// Opens a run; one that never ended gets the time of its last record as its end.
+  func beginRun(atMicroseconds now: Int64, version: String) throws {
+    run = try queue.write { db in
+      try db.execute(
+        sql: """
+          UPDATE server_run SET stopped_us = max(started_us, coalesce(
+            (SELECT start_us FROM request ORDER BY id DESC LIMIT 1), started_us))
+          WHERE stopped_us IS NULL
+          """)
+      try db.execute(
+        sql: "INSERT INTO server_run(started_us, host, pid, version) VALUES (?, ?, ?, ?)",
+        arguments: [now, Self.hostName, getpid(), version])
+      return db.lastInsertedRowID
+    }
+  }
+
+  /// The machine's own name, without asking the network.
+  private static var hostName: String {
+    var name = [CChar](repeating: 0, count: 256)
+    guard gethostname(&name, name.count - 1) == 0 else { return "" }
+    return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+
+  /// Inserts records and a gap in one transaction.
+  func insert(_ records: [Record], gap: Gap? = nil) throws {
+    do {
+      try queue.write { db in
+        for record in records { try inserter.insert(record, run: run, db) }
+        if let gap {
+          try db.execute(
+            sql: "INSERT INTO gap(from_us, to_us, records, reason) VALUES (?, ?, ?, ?)",
+            arguments: [gap.fromMicroseconds, gap.toMicroseconds, gap.records, gap.reason])
+        }
+      }
+    } catch {
+      inserter.forget()  // what it remembers may have been rolled back
+      throw error
+    }
+  }
+
+  /// Ends the run and gives the database back whole: no log file is left beside it.
+  func close(atMicroseconds now: Int64, isClean: Bool) throws {
+    try queue.write { db in
+      try db.execute(
+        sql: "UPDATE server_run SET stopped_us = ?, clean = ? WHERE run_id = ?",
+        arguments: [now, isClean, run])
+    }
+    try queue.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }
+    try queue.close()
+  }
+
+  /// Whether the file at the path is still the one that is open.
+  var isInPlace: Bool {
+    FileIdentity(path: path) == identity
+  }
+}
+
+/// Which file stands at a path.
+private struct FileIdentity: Equatable {
+  private let device: dev_t
+  private let inode: ino_t
+
+  init?(path: String) {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return nil }
+    device = status.st_dev
+    inode = status.st_ino
+  }
+}

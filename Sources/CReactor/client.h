@@ -1,0 +1,155 @@
+/* What client.c and transfer.c share. A client owns one curl multi handle and the transfers in it;
+ * a transfer borrows a curl easy handle from the client's pool while curl works on it. */
+#pragma once
+
+#include <curl/curl.h>
+#include <netinet/in.h>
+#include <sys/queue.h>
+
+#include "address.h"
+#include "internal.h"
+#include "limits.h"
+
+typedef struct client_handle {
+  struct client_handle *next; /* in the pool */
+  cr_client *client;
+  cr_transfer *transfer; /* NULL in the pool */
+  CURL *easy;
+  char error[CURL_ERROR_SIZE];
+} client_handle;
+
+/* A descriptor that curl wants to be told about. See client_socket_* in client_socket.c. */
+typedef struct client_socket {
+  uv_poll_t poll;
+  cr_client *client;
+  curl_socket_t fd; /* curl's */
+  int polled_fd;    /* our duplicate of it, which nobody else can close */
+  bool opened_here; /* by client_open_socket, so that its close is announced */
+  int wanted;       /* UV_READABLE | UV_WRITABLE: what curl waits for */
+  int armed;        /* what uv_poll watches */
+} client_socket;
+
+TAILQ_HEAD(transfer_list, cr_transfer);
+
+struct cr_client {
+  cr_loop *loop;
+  cr_loop_member member;
+  CURLM *multi;
+  unsigned in_curl; /* depth of calls into curl, from whose callbacks curl must not be called */
+  uv_timer_t curl_timer;
+  uv_timer_t deadline_timer;
+  uint64_t deadline_ms; /* when deadline_timer fires; UINT64_MAX: not armed */
+  cr_deferred pump;
+  client_socket **sockets; /* by descriptor */
+  size_t socket_capacity;
+  client_handle *pool;
+  struct transfer_list all;   /* every transfer that is not freed */
+  struct transfer_list queue; /* of these, those that wait for a place in curl */
+  uint32_t active, max_active;
+  bool closing;
+  unsigned open_timers; /* uv handles whose close callbacks are awaited */
+  bool use_environment_proxy, allow_plain_http, allow_any_address;
+  address_network *allowed;
+  int allowed_count;
+  char *ca_file, *user_agent;
+};
+
+/* A request's copy, in one block: free() frees all of it. */
+typedef struct {
+  const char *method, *url;
+  const void *body;
+  size_t body_len;
+  struct curl_slist *headers; /* inside the block as well: not for curl_slist_free_all */
+} transfer_request;
+
+typedef enum {
+  TRANSFER_QUEUED,   /* waits for a place in curl */
+  TRANSFER_ACTIVE,   /* in curl */
+  TRANSFER_FINISHED, /* out of curl, code and message are set; on_done may have to wait */
+} transfer_state;
+
+typedef enum { CONSUMER_NONE, CONSUMER_COLLECT, CONSUMER_SINK } transfer_consumer;
+
+struct cr_transfer {
+  cr_client *client;
+  TAILQ_ENTRY(cr_transfer) all_link, queue_link;
+  cr_deferred turn; /* the next callback */
+  cr_transfer_callbacks callbacks;
+  void *user;
+  transfer_state state;
+  client_handle *handle; /* while active */
+  transfer_request *request;
+  uint32_t connect_timeout_ms, first_byte_timeout_ms, stall_timeout_ms;
+  bool fresh_connection;
+  bool cancelled;
+  bool ending; /* on_done is being called */
+  bool paused;        /* by us, so that curl reads nothing */
+  bool resume_wanted; /* from inside curl, so not possible at once */
+  uint64_t start_ms, progress_ms;
+
+  char *head_bytes; /* the head that is coming in; freed once on_head was given it */
+  size_t head_len, head_capacity, head_total; /* total: all 1xx heads and trailers as well */
+  bool head_complete, head_delivered;
+  cr_transfer_head head;
+
+  transfer_consumer consumer;
+  uint8_t *collected;
+  size_t collected_len, collected_capacity, collect_max;
+  transfer_sink sink_callbacks;
+  void *sink;
+
+  uint64_t body_bytes;
+  unsigned addresses_refused, sockets_opened;
+  bool refusal; /* code and message were set by a callback of curl's, which then broke it off */
+  cr_transfer_code code;
+  char message[CR_MESSAGE_BYTES];
+  char address[INET6_ADDRSTRLEN];
+};
+
+/* ---- client.c ---- */
+
+/* Admits waiting transfers in a later turn. */
+void client_pump_later(cr_client *client);
+/* One curl_multi_socket_action, then what it finished. Not from curl's callbacks. */
+void client_action(cr_client *client, curl_socket_t fd, int events);
+/* Takes a handle out of curl and gives it back to the pool; a place in curl is free then. */
+void client_release(cr_client *client, client_handle *handle);
+/* Has the deadlines looked at no later than at_ms (uv_now's clock). */
+void client_watch_deadline(cr_client *client, uint64_t at_ms);
+/* After its last transfer is gone, when it is closing. */
+void client_transfer_gone(cr_client *client);
+
+/* ---- client_socket.c ---- */
+
+int client_on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *socket);
+curl_socket_t client_open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *to);
+int client_close_socket(void *context, curl_socket_t fd);
+void client_close_sockets(cr_client *client);
+
+/* ---- transfer.c ---- */
+
+/* Hands the request to the easy handle, which is added to curl next. */
+CURLcode transfer_configure(cr_transfer *transfer, client_handle *handle);
+void transfer_on_admission_failed(cr_transfer *transfer, CURLcode code);
+void transfer_on_curl_done(cr_transfer *transfer, CURLcode code);
+void transfer_on_address_refused(cr_transfer *transfer, const address *a);
+void transfer_on_socket_opened(cr_transfer *transfer);
+/* Ends it when its time is over; else the time when it will be, UINT64_MAX for never. */
+uint64_t transfer_check_deadline(cr_transfer *transfer, uint64_t now_ms);
+size_t transfer_on_header(char *line, size_t size, size_t count, void *handle);
+size_t transfer_on_body(char *bytes, size_t size, size_t count, void *handle);
+
+/* ---- transfer_code.c ---- */
+
+cr_transfer_code transfer_code(const cr_transfer *transfer, CURLcode code);
+
+/* ---- upstream_head.c ---- */
+
+/* Judges a complete head (status line, header lines, empty line). NULL, or what is wrong. */
+const char *upstream_head_parse(const char *bytes, size_t len, cr_transfer_head *out);
+
+/* ---- transfer_request.c ---- */
+
+int transfer_request_copy(const cr_transfer_request *from, transfer_request **out);
+/* No control byte in it; a horizontal tab is allowed. */
+bool header_value_is_valid(const char *value, size_t len);

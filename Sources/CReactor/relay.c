@@ -1,0 +1,97 @@
+/* relay.c: a transfer's body becomes the body of a connection's answer.
+ *
+ *   - The last byte declared is held back until the transfer has ended well, so that a client that
+ *     was given every byte may take the answer for complete. It counts as relayed when it is sent.
+ *   - Nothing is buffered here but that byte: the transfer pauses while the connection has no room.
+ *   - The relay goes with the transfer's end; the connection may go before it.
+ */
+#include <stdlib.h>
+
+#include "internal.h"
+
+typedef struct {
+  cr_conn *conn; /* NULL once the answer has ended */
+  cr_transfer *transfer;
+  uint64_t skip; /* bytes still to be dropped */
+  uint64_t relayed_bytes;
+  bool holding;
+  uint8_t held;
+} relay;
+
+static int relay_append(relay *r, const uint8_t *bytes, size_t n) {
+  if (n == 0) return CR_OK;
+  int result = conn_body_append(r->conn, bytes, n);
+  if (result == CR_OK) r->relayed_bytes += n;
+  return result;
+}
+
+static ssize_t relay_on_bytes(void *sink, const uint8_t *bytes, size_t n) {
+  relay *r = sink;
+  uint64_t remaining = r->conn ? conn_body_remaining(r->conn) : 0;
+  if (remaining == 0) { /* the answer has ended, whether on_gone has said so yet or not */
+    cr_transfer_cancel(r->transfer);
+    return 0;
+  }
+  size_t skipped = r->skip < n ? (size_t)r->skip : n, fresh = n - skipped;
+  if (fresh > remaining - r->holding) return -1;
+  if (fresh > 0 && conn_body_room(r->conn) == 0) return 0;
+
+  bool hold = fresh > 0 && fresh == remaining;
+  if (relay_append(r, bytes + skipped, fresh - hold) != CR_OK) {
+    cr_transfer_cancel(r->transfer);
+    return 0;
+  }
+  if (hold) {
+    r->holding = true;
+    r->held = bytes[n - 1];
+  }
+  r->skip -= skipped;
+  return (ssize_t)n;
+}
+
+static void relay_on_end(void *sink, cr_transfer_result *result) {
+  relay *r = sink;
+  if (r->conn) {
+    bool gone = conn_body_remaining(r->conn) == 0; /* the held byte would remain */
+    conn_set_feeder(r->conn, NULL, NULL);          /* first: the last byte ends the answer */
+    if (r->holding && result->code == CR_TRANSFER_OK && !gone)
+      gone = relay_append(r, &r->held, 1) != CR_OK;
+    if (gone) result->code = CR_TRANSFER_CANCELLED;
+  }
+  result->relayed_bytes = r->relayed_bytes;
+  free(r);
+}
+
+static const transfer_sink relay_sink = {.on_bytes = relay_on_bytes, .on_end = relay_on_end};
+
+static void relay_on_room(void *feeder) {
+  relay *r = feeder;
+  transfer_resume(r->transfer);
+}
+
+static void relay_on_gone(void *feeder) {
+  relay *r = feeder;
+  r->conn = NULL;
+  cr_transfer_cancel(r->transfer);
+}
+
+static const conn_feeder relay_feeder = {.on_room = relay_on_room, .on_gone = relay_on_gone};
+
+int cr_respond_relay(cr_conn *conn, cr_transfer *transfer, uint64_t skip) {
+  relay *r = calloc(1, sizeof *r);
+  if (!r) return CR_EMEMORY;
+  r->conn = conn;
+  r->transfer = transfer;
+  r->skip = skip;
+  int result = conn_set_feeder(conn, &relay_feeder, r);
+  if (result != CR_OK) {
+    free(r);
+    return result;
+  }
+  result = transfer_set_sink(transfer, &relay_sink, r);
+  if (result != CR_OK) {
+    conn_set_feeder(conn, NULL, NULL);
+    free(r);
+  }
+  return result;
+}

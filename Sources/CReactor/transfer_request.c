@@ -1,0 +1,127 @@
+/* transfer_request.c: checks and copies what a transfer is to ask for. Pure but for malloc.
+ *
+ *   - One block holds the copy: the struct, the list that curl wants, then the texts.
+ *   - No control byte gets into a request line or a header; framing headers are curl's alone.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "client.h"
+
+static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "DELETE"};
+/* curl would add these, and "Name:" makes it leave them out. */
+static char no_expect[] = "Expect:";
+static char no_content_type[] = "Content-Type:";
+
+static const char *known_method(const char *method) {
+  for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+    if (strcmp(method, methods[i]) == 0) return methods[i];
+  return NULL;
+}
+
+static bool is_token_char(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+         (c && strchr("!#$%&'*+-.^_`|~", c));
+}
+
+bool header_value_is_valid(const char *value, size_t len) {
+  for (size_t i = 0; i < len; i++) {
+    unsigned char c = (unsigned char)value[i];
+    if ((c < 0x20 && c != '\t') || c == 0x7f) return false;
+  }
+  return true;
+}
+
+static bool name_is(const char *line, size_t name_len, const char *name) {
+  return strlen(name) == name_len && strncasecmp(line, name, name_len) == 0;
+}
+
+/* "Name: value": the name's length, or 0. */
+static size_t header_name_len(const char *line) {
+  size_t len = 0;
+  while (is_token_char(line[len])) len++;
+  if (line[len] != ':' || !header_value_is_valid(line + len, strlen(line + len))) return 0;
+  if (name_is(line, len, "Content-Length") || name_is(line, len, "Transfer-Encoding")) return 0;
+  return len;
+}
+
+static int check_headers(const cr_transfer_request *from, size_t *count, bool *content_type) {
+  *count = 0;
+  *content_type = false;
+  if (from->headers_len == 0) return CR_OK;
+  if (!from->headers || from->headers[from->headers_len - 1] != 0) return CR_EINVALID;
+  if (from->headers_len > LIMIT_HEAD_BYTES) return CR_ETOOLARGE;
+  const char *end = from->headers + from->headers_len;
+  for (const char *line = from->headers; line < end; line += strlen(line) + 1) {
+    size_t name_len = header_name_len(line);
+    if (name_len == 0) return CR_EINVALID;
+    *content_type = *content_type || name_is(line, name_len, "Content-Type");
+    if (++*count > LIMIT_HEADERS) return CR_ETOOLARGE;
+  }
+  return CR_OK;
+}
+
+static int check_url(const char *url, size_t *len) {
+  *len = strlen(url);
+  if (*len > LIMIT_URL_BYTES) return CR_ETOOLARGE;
+  for (size_t i = 0; i < *len; i++)
+    if (url[i] <= 0x20 || url[i] >= 0x7f) return CR_EINVALID;
+  return strstr(url, "://") ? CR_OK : CR_EINVALID;
+}
+
+/* curl reads "Name:" without a value as "leave it out", and "Name;" as an empty value. */
+static void mark_empty_value(char *line) {
+  char *colon = strchr(line, ':');
+  if (colon[1 + strspn(colon + 1, " \t")] != 0) return;
+  colon[0] = ';';
+  colon[1] = 0;
+}
+
+static struct curl_slist *append(struct curl_slist *list, char *line) {
+  list->data = line;
+  list->next = list + 1;
+  return list + 1;
+}
+
+int transfer_request_copy(const cr_transfer_request *from, transfer_request **out) {
+  const char *method = known_method(from->method);
+  bool has_body_method = method && method[0] == 'P';
+  size_t url_len, header_count;
+  bool content_type;
+  if (!method || (from->body_len > 0 && (!has_body_method || !from->body))) return CR_EINVALID;
+  int result = check_url(from->url, &url_len);
+  if (result == CR_OK) result = check_headers(from, &header_count, &content_type);
+  if (result != CR_OK) return result;
+
+  size_t list_bytes = (header_count + 2) * sizeof(struct curl_slist);
+  size_t fixed = sizeof(transfer_request) + list_bytes + url_len + 1 + from->headers_len;
+  if (from->body_len > SIZE_MAX - fixed) return CR_ETOOLARGE;
+  transfer_request *copy = malloc(fixed + from->body_len);
+  if (!copy) return CR_EMEMORY;
+  struct curl_slist *list = (struct curl_slist *)(void *)(copy + 1), *next = list;
+  char *url = (char *)list + list_bytes;
+  char *headers = url + url_len + 1;
+  char *body = headers + from->headers_len;
+  memcpy(url, from->url, url_len + 1);
+  if (from->headers_len > 0) memcpy(headers, from->headers, from->headers_len);
+  if (from->body_len > 0) memcpy(body, from->body, from->body_len);
+
+  for (char *line = headers, *after; line < body; line = after) {
+    after = line + strlen(line) + 1;
+    mark_empty_value(line);
+    next = append(next, line);
+  }
+  if (has_body_method) {
+    next = append(next, no_expect);
+    if (!content_type) next = append(next, no_content_type);
+  }
+  if (next != list) next[-1].next = NULL;
+  *copy = (transfer_request){.method = method,
+                             .url = url,
+                             .body = body,
+                             .body_len = from->body_len,
+                             .headers = next == list ? NULL : list};
+  *out = copy;
+  return CR_OK;
+}

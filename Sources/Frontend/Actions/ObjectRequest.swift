@@ -1,0 +1,129 @@
+// ObjectRequest: what HEAD and GET of an object have in common: the request's own arguments, and
+// what they come to once the object's status is known.
+//
+// Invariant: what a client is told of an object comes from `stat` alone; the bytes' server is never
+// believed on whether it exists, nor on its size or time.
+
+import Reactor
+
+struct ObjectRequest: Sendable {
+  let collection: any Collection
+  let key: ObjectKey
+  /// In the collection, absolute: the bucket's root folder and the key.
+  let path: String
+  let arguments: ObjectArguments
+  let trace: UpstreamTrace
+  /// Where a person signs in for this bucket.
+  let signInURL: String
+}
+
+/// The arguments of a HEAD or GET, checked as far as they can be without the object.
+struct ObjectArguments: Sendable {
+  let conditions: Conditions
+  let range: ByteRange?
+  /// `?partNumber`: the object is a single part, number 1.
+  let hasPartNumber: Bool
+  /// Headers that `response-…` parameters ask for.
+  let overrides: [(name: String, value: String)]
+
+  init(query: Query, header: (String) -> String?) throws(S3Error) {
+    if let version = query["versionId"], version != "null" { throw S3Error(.noSuchVersion) }
+    if let part = query["partNumber"] {
+      guard let number = Int(part), 1...10_000 ~= number else {
+        throw S3Error(.invalidArgument, "partNumber must be from 1 to 10000.")
+      }
+      guard number == 1 else { throw S3Error(.invalidPartNumber) }
+      guard header("range") == nil else {
+        throw S3Error(.invalidRequest, "A request can't have both a Range and a partNumber.")
+      }
+    }
+    hasPartNumber = query.contains("partNumber")
+    conditions = Conditions(
+      ifMatch: header("if-match"), ifNoneMatch: header("if-none-match"),
+      ifModifiedSince: header("if-modified-since"),
+      ifUnmodifiedSince: header("if-unmodified-since"), ifRange: header("if-range"))
+    range = hasPartNumber ? .from(0) : header("range").flatMap { ByteRange($0) }
+    overrides = Self.overridable.compactMap { parameter, name in
+      query[parameter].map { (name, $0) }
+    }
+  }
+
+  private static let overridable = [
+    ("response-cache-control", "Cache-Control"),
+    ("response-content-disposition", "Content-Disposition"),
+    ("response-content-encoding", "Content-Encoding"),
+    ("response-content-language", "Content-Language"),
+    ("response-content-type", "Content-Type"), ("response-expires", "Expires"),
+  ]
+}
+
+/// An answer's head as `stat` and the arguments decide it.
+struct ObjectHead: Sendable {
+  let status: Int
+  let headers: Headers
+  /// Of the object.
+  let size: UInt64
+  /// The bytes that a GET sends; nil when it sends none.
+  let range: ClosedRange<UInt64>?
+
+  /// Whether all of the object is to be read.
+  var isWhole: Bool { status == 200 }
+  /// Content-Length of a GET's answer.
+  var length: UInt64 { range.map { $0.upperBound - $0.lowerBound + 1 } ?? 0 }
+
+  func reply(_ body: Reply.Body = .bytes([])) -> Reply {
+    Reply(status: status, headers: headers, body: body, objectSize: size)
+  }
+}
+
+extension ObjectRequest {
+  /// The head of the answer for an object of that status, 304 included. Throws NoSuchKey,
+  /// PreconditionFailed and InvalidRange.
+  @Loop func head(_ file: FileStatus) throws(S3Error) -> ObjectHead {
+    guard file.kind == (key.isFolder ? .directory : .file) else { throw S3Error(.noSuchKey) }
+    let size = key.isFolder ? 0 : file.size
+    let etag = ETag(collection: collection.id, path: path, size: size, modified: file.modified)
+    var headers: Headers = [
+      "ETag": etag.description, "Last-Modified": HTTPDate.format(file.modified),
+      "Accept-Ranges": "bytes",
+    ]
+    switch arguments.conditions.evaluate(etag: etag, modified: file.modified) {
+    case .proceed: break
+    case .preconditionFailed: throw S3Error(.preconditionFailed)
+    case .notModified: return ObjectHead(status: 304, headers: headers, size: size, range: nil)
+    }
+    addDescription(to: &headers)
+    let counts = arguments.conditions.allowRange(etag: etag, modified: file.modified)
+    guard let range = arguments.range, counts, !(arguments.hasPartNumber && size == 0) else {
+      return ObjectHead(
+        status: 200, headers: headers, size: size, range: size > 0 ? 0...(size - 1) : nil)
+    }
+    guard let bytes = range.resolve(size: size) else { throw .invalidRange(size: size) }
+    headers.add("Content-Range", "bytes \(bytes.lowerBound)-\(bytes.upperBound)/\(size)")
+    return ObjectHead(status: 206, headers: headers, size: size, range: bytes)
+  }
+
+  private func addDescription(to headers: inout Headers) {
+    let overrides = arguments.overrides
+    if !overrides.contains(where: { $0.name == "Content-Type" }) {
+      headers.add(
+        "Content-Type",
+        key.isFolder ? ContentType.folder : ContentType.of(key.fileExtension))
+    }
+    for override in overrides { headers.add(override.name, override.value) }
+    // Somebody else's file must not run as a page of this origin, whose pages handle sign-ins.
+    headers.add("Content-Security-Policy", "sandbox")
+    headers.add("X-Content-Type-Options", "nosniff")
+  }
+
+  /// The object's status; `fresh`: not a remembered one.
+  @Loop func stat(fresh: Bool = false) async throws(S3Error) -> FileStatus {
+    do throws(GlobusError) {
+      return fresh
+        ? try await collection.freshStat(path, trace: trace)
+        : try await collection.stat(path, trace: trace)
+    } catch {
+      throw S3Error(error, signInURL: signInURL)
+    }
+  }
+}

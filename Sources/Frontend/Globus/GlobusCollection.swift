@@ -1,0 +1,85 @@
+// GlobusCollection: a collection behind Globus, with one credential's rights.
+//
+// Status comes from Transfer and is remembered some seconds per credential, collection and path,
+// so that one person's answer never serves another; bytes come from the collection's own server.
+
+import Reactor
+
+/// Collections of Globus, behind one set of clients.
+@Loop final class GlobusCollections: CollectionOpening {
+  struct StatKey: Hashable, Sendable {
+    let credential: String
+    let collection: CollectionID
+    let path: String
+  }
+
+  fileprivate let transfer: TransferClient
+  fileprivate let servers: DataServerClient
+  fileprivate let flights = SingleFlight<StatKey, FileStatus>()
+  fileprivate var recent = RecentValues<StatKey, FileStatus>(
+    capacity: GlobusLimits.statEntries, lifetime: GlobusLimits.statMicroseconds)
+
+  init(transfer: TransferClient, servers: DataServerClient) {
+    self.transfer = transfer
+    self.servers = servers
+  }
+
+  func open(
+    _ id: CollectionID, credential: Credential, fingerprint: String
+  ) -> any Collection {
+    GlobusCollection(id, credential, fingerprint, self)
+  }
+}
+
+@Loop private final class GlobusCollection: Collection {
+  let id: CollectionID
+  /// Nil when the credential does not open the collection: everything is denied then.
+  private let grant: CollectionGrant?
+  private let token: TransferToken
+  private let fingerprint: String
+  private let collections: GlobusCollections
+
+  init(
+    _ id: CollectionID, _ credential: Credential, _ fingerprint: String,
+    _ collections: GlobusCollections
+  ) {
+    self.id = id
+    self.fingerprint = fingerprint
+    self.collections = collections
+    grant = credential.grant(for: id)
+    token = TransferToken(secret: credential.transfer.secret)
+  }
+
+  func stat(_ path: String, trace: UpstreamTrace) async throws(GlobusError) -> FileStatus {
+    guard grant != nil else { throw .denied }
+    let key = key(path)
+    if let status = collections.recent.value(for: key, now: Loop.clockMicroseconds) {
+      return status
+    }
+    return try await collections.flights.value(for: key) {
+      do throws(GlobusError) {
+        return .success(try await self.freshStat(path, trace: trace))
+      } catch {
+        return .failure(error)
+      }
+    }
+  }
+
+  func freshStat(_ path: String, trace: UpstreamTrace) async throws(GlobusError) -> FileStatus {
+    guard grant != nil else { throw .denied }
+    let status = try await collections.transfer.stat(path, in: id, token: token, trace: trace)
+    collections.recent.set(status, for: key(path), now: Loop.clockMicroseconds)
+    return status
+  }
+
+  func read(
+    _ path: String, range: ClosedRange<UInt64>?, trace: UpstreamTrace
+  ) async throws(GlobusError) -> Transfer {
+    guard let grant else { throw .denied }
+    return try await collections.servers.read(path, range: range, grant: grant, trace: trace)
+  }
+
+  private func key(_ path: String) -> GlobusCollections.StatKey {
+    GlobusCollections.StatKey(credential: fingerprint, collection: id, path: path)
+  }
+}

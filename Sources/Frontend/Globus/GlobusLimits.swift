@@ -1,0 +1,36 @@
+/// Every limit of the Globus clients and of the sign-in.
+enum GlobusLimits {
+  /// A document of Auth or Transfer; the largest asked for is a collection's, of a few KiB.
+  static let documentBytes = 256 << 10
+  /// What is read of a collection's error body; the known ones are shorter than 1 KiB.
+  static let faultBytes = 16 << 10
+  /// A host name (RFC 1035 section 2.3.4).
+  static let hostBytes = 253
+  /// Seconds of a Retry-After that are believed.
+  static let retryAfterSeconds = 3600
+  /// Seconds that a token may be said to live; Globus says 172,800.
+  static let tokenSeconds = 1...31_536_000
+  /// Seconds before its end in which the service's own token is not used any more.
+  static let renewalSeconds: Int64 = 60
+  /// Tokens in one answer of Auth: Auth's own, Transfer's and one per collection.
+  static let tokensPerAnswer = 2 + CredentialLimits.collections
+  /// Requests under way at once; others wait in order. A slow client holds a data transfer.
+  static let authCalls: UInt32 = 16
+  static let transferCalls: UInt32 = 64
+  static let dataTransfers: UInt32 = 1024
+  /// Paths whose status is remembered, and for how long.
+  static let statEntries = 8192
+  static let statMicroseconds: UInt64 = 5_000_000
+  /// Collections of one sign-in: their scopes must fit the URL, their tokens the access key id.
+  static let collectionsPerSignIn = 10
+  /// Sign-ins that one browser may have open.
+  static let flowsPerBrowser = 5
+  /// What Auth may send back as `code`, `state` and the like.
+  static let callbackParameterBytes = 2048
+  /// Of a Cookie header; what is beyond is not looked at.
+  static let cookieHeaderBytes = 16 << 10
+  /// Of an Accept header; what is beyond is not looked at.
+  static let acceptHeaderBytes = 4096
+  /// Of a collection's name, for the page.
+  static let displayNameBytes = 80
+}

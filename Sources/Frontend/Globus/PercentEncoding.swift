@@ -1,0 +1,41 @@
+/// Text as it stands in a URL's path or query (RFC 3986 section 2).
+enum PercentEncoding {
+  private static let hex = Array("0123456789ABCDEF".utf8)
+
+  /// Every byte outside the unreserved ones and "/" encoded: collections and Transfer take a path
+  /// in this form, and a query value may have a "/" (RFC 3986 section 3.4).
+  static func path(_ text: some StringProtocol) -> String { encode(text, keepingSlash: true) }
+
+  /// Every byte outside the unreserved ones encoded, as form fields and Basic credentials want.
+  static func component(_ text: some StringProtocol) -> String {
+    encode(text, keepingSlash: false)
+  }
+
+  /// Names and values joined as `a=b&c=d`.
+  static func query(_ fields: [(name: String, value: String)]) -> String {
+    fields.map { "\(component($0.name))=\(component($0.value))" }.joined(separator: "&")
+  }
+
+  private static func encode(_ text: some StringProtocol, keepingSlash: Bool) -> String {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(text.utf8.count)
+    for byte in text.utf8 {
+      if isUnreserved(byte) || keepingSlash && byte == UInt8(ascii: "/") {
+        bytes.append(byte)
+      } else {
+        bytes += [UInt8(ascii: "%"), hex[Int(byte >> 4)], hex[Int(byte & 15)]]
+      }
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  private static func isUnreserved(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"):
+      true
+    case UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"): true
+    default: false
+    }
+  }
+}

@@ -1,0 +1,25 @@
+// Limits: every bound that the gateway and the S3 actions keep, in one place. Those of the sealed
+// credential stand in `CredentialLimits`, of Globus and sign-in in `GlobusLimits`.
+
+enum Limits {
+  /// Bytes of a decoded key, as in S3.
+  static let keyBytes = 1_024
+  /// Parameters in a query; a request line holds thousands, no client sends thirty.
+  static let queryParameters = 64
+  /// Entity tags looked at in an If-Match or If-None-Match.
+  static let entityTags = 64
+  /// Headers that a signature may cover; the HTTP parser allows no more of them.
+  static let signedHeaders = 100
+  /// Bytes of an `Authorization` header: the longest access key id and a generous rest.
+  static let authorizationBytes = 12_288
+  /// Seconds by which a client's clock may differ, as in S3.
+  static let clockSkewSeconds: Int64 = 900
+  /// Seconds for which a presigned URL may be valid, as in S3: a week.
+  static let presignedSeconds: Int64 = 604_800
+  /// Seconds that a client is asked to wait when nobody upstream said how many.
+  static let retryAfterSeconds = 5
+  /// The longest wait in seconds that is passed on from upstream.
+  static let longestRetryAfterSeconds = 3_600
+  /// Hops looked at in X-Forwarded-For.
+  static let forwardedHops = 32
+}

@@ -1,0 +1,209 @@
+// Authorization: where a request carries its access key id and signature, parsed strictly.
+//
+// A request names its credential in one place only: the header or the query, never both. What is
+// parsed here is not yet verified (`Signature`).
+
+import Crypto
+
+enum Authorization: Sendable {
+  case anonymous
+  case version4(SignatureV4)
+  case version2(SignatureV2)
+
+  /// The parsed form. `headers` are all of the request's, in order. Throws the S3 error that fits
+  /// the place: AuthorizationHeaderMalformed or AuthorizationQueryParametersError.
+  init(headers: [(name: String, value: String)], query: Query) throws(S3Error) {
+    let fields = headers.filter { $0.name.lowercased() == "authorization" }
+    let isQueryV4 = query.parameters.contains {
+      ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature"].contains($0.name)
+    }
+    let isQueryV2 = query.contains("AWSAccessKeyId") || query.contains("Signature")
+    guard fields.count + (isQueryV4 ? 1 : 0) + (isQueryV2 ? 1 : 0) <= 1 else {
+      throw S3Error(
+        .invalidRequest, "Only one way to sign is allowed: one Authorization header or one query.")
+    }
+    let isToken = { (name: String) in name.lowercased() == "x-amz-security-token" }
+    guard !headers.contains(where: { isToken($0.name) && !$0.value.isEmpty }),
+      !query.parameters.contains(where: { isToken($0.name) && !$0.value.isEmpty })
+    else { throw S3Error(.invalidToken) }
+    if let field = fields.first {
+      self = try Self.header(field.value, headers)
+    } else if isQueryV4 {
+      self = .version4(try SignatureV4(query: query))
+    } else if isQueryV2 {
+      self = .version2(try SignatureV2(query: query))
+    } else {
+      self = .anonymous
+    }
+  }
+
+  private static func header(
+    _ value: String, _ headers: [(name: String, value: String)]
+  ) throws(S3Error) -> Authorization {
+    guard value.utf8.count <= Limits.authorizationBytes else {
+      throw S3Error(.authorizationHeaderMalformed, "The Authorization header is too long.")
+    }
+    guard let space = value.firstIndex(of: " ") else {
+      throw S3Error(.authorizationHeaderMalformed)
+    }
+    let rest = value[value.index(after: space)...]
+    switch value[..<space] {
+    case SignatureV4.algorithm:
+      return .version4(try SignatureV4(header: rest, headers: headers))
+    case "AWS": return .version2(try SignatureV2(header: rest))
+    case "AWS4-ECDSA-P256-SHA256":
+      throw S3Error(
+        .notImplemented, "Signature version 4A is not implemented: sign with version 4.")
+    default:
+      throw S3Error(
+        .authorizationHeaderMalformed,
+        "The Authorization header's scheme is not known here: sign with \(SignatureV4.algorithm).")
+    }
+  }
+}
+
+/// A signature of version 4, in the header or in the query of a presigned URL.
+struct SignatureV4: Sendable {
+  static let algorithm = "AWS4-HMAC-SHA256"
+
+  struct Scope: Sendable {
+    /// yyyymmdd
+    let date: String
+    /// Any; some clients send none.
+    let region: String
+    var text: String { "\(date)/\(region)/s3/aws4_request" }
+  }
+
+  let accessKeyID: String
+  let scope: Scope
+  /// Lower case, in the client's order.
+  let signedHeaders: [String]
+  /// 32 bytes.
+  let signature: [UInt8]
+  /// As signed: yyyymmddThhmmssZ, and in Unix seconds.
+  let timestamp: String
+  let time: Int64
+  /// Seconds of validity; nil: in the header, not presigned.
+  let expires: Int64?
+
+  /// `text` is what follows the algorithm's name.
+  fileprivate init(
+    header text: Substring, headers: [(name: String, value: String)]
+  ) throws(S3Error) {
+    var fields: [Substring: Substring] = [:]
+    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+      let part = part.drop { $0 == " " }
+      guard let equals = part.firstIndex(of: "="),
+        fields.updateValue(part[part.index(after: equals)...], forKey: part[..<equals]) == nil
+      else { throw S3Error(.authorizationHeaderMalformed) }
+    }
+    guard fields.count == 3, let credential = fields["Credential"],
+      let signed = fields["SignedHeaders"], let signature = fields["Signature"]
+    else {
+      throw S3Error(
+        .authorizationHeaderMalformed,
+        "The Authorization header must have Credential, SignedHeaders and Signature, once each.")
+    }
+    guard let timestamp = headers.first(where: { $0.name.lowercased() == "x-amz-date" })?.value
+    else {
+      throw S3Error(
+        .authorizationHeaderMalformed, "A signed request must have an x-amz-date header.")
+    }
+    try self.init(
+      credential: credential, signed: signed, signature: signature, timestamp: timestamp,
+      expires: nil, code: .authorizationHeaderMalformed)
+  }
+
+  fileprivate init(query: Query) throws(S3Error) {
+    let code = S3Error.Code.authorizationQueryParametersError
+    guard query["X-Amz-Algorithm"] == Self.algorithm else {
+      throw S3Error(code, "X-Amz-Algorithm must be \(Self.algorithm).")
+    }
+    guard let credential = query["X-Amz-Credential"], let signed = query["X-Amz-SignedHeaders"],
+      let signature = query["X-Amz-Signature"], let timestamp = query["X-Amz-Date"],
+      let lifetime = query["X-Amz-Expires"]
+    else {
+      throw S3Error(
+        code,
+        "A presigned URL must have X-Amz-Algorithm, -Credential, -Date, -Expires, -SignedHeaders "
+          + "and -Signature.")
+    }
+    guard lifetime.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }),
+      let expires = Int64(lifetime), 1...Limits.presignedSeconds ~= expires
+    else {
+      throw S3Error(code, "X-Amz-Expires must be from 1 to \(Limits.presignedSeconds) seconds.")
+    }
+    try self.init(
+      credential: credential[...], signed: signed[...], signature: signature[...],
+      timestamp: timestamp, expires: expires, code: code)
+  }
+
+  private init(
+    credential: Substring, signed: Substring, signature: Substring, timestamp: String,
+    expires: Int64?, code: S3Error.Code
+  ) throws(S3Error) {
+    // From the right: an access key id may hold a "/".
+    let parts = credential.split(separator: "/", omittingEmptySubsequences: false)
+    guard parts.count >= 5, parts[parts.count - 1] == "aws4_request", parts[parts.count - 2] == "s3"
+    else {
+      throw S3Error(code, "The Credential must be <access key id>/<date>/<region>/s3/aws4_request.")
+    }
+    let date = parts[parts.count - 4]
+    accessKeyID = parts.dropLast(4).joined(separator: "/")
+    scope = Scope(date: String(date), region: String(parts[parts.count - 3]))
+    guard !accessKeyID.isEmpty else { throw S3Error(code, "The access key id is empty.") }
+    guard let time = HTTPDate.parseBasic(timestamp) else {
+      throw S3Error(code, "The request's time must be of the form yyyymmddThhmmssZ.")
+    }
+    guard timestamp.hasPrefix(date), date.utf8.count == 8 else {
+      throw S3Error(code, "The Credential's date must be the day of the request's time.")
+    }
+    (self.timestamp, self.time, self.expires) = (timestamp, time, expires)
+    signedHeaders = signed.split(separator: ";", omittingEmptySubsequences: false).map(String.init)
+    guard signedHeaders.contains("host"), signedHeaders.count <= Limits.signedHeaders,
+      signedHeaders.allSatisfy({ $0 == $0.lowercased() && !$0.isEmpty }),
+      Set(signedHeaders).count == signedHeaders.count
+    else {
+      throw S3Error(code, "SignedHeaders must be lower-case names, once each, host among them.")
+    }
+    guard signature.utf8.count == 64, signature == signature.lowercased(),
+      let bytes = Hex.decode(signature)
+    else { throw S3Error(code, "The Signature must be 64 lower-case hex digits.") }
+    self.signature = bytes
+  }
+}
+
+/// A signature of version 2, which old clients and presigned URLs have.
+struct SignatureV2: Sendable {
+  let accessKeyID: String
+  /// base64, as received.
+  let signature: String
+  /// Unix seconds of a presigned URL's end; nil: in the header, not presigned.
+  let expires: Int64?
+
+  /// `text` is what follows "AWS ".
+  fileprivate init(header text: Substring) throws(S3Error) {
+    guard let colon = text.lastIndex(of: ":"), colon != text.startIndex,
+      text.index(after: colon) != text.endIndex, !text.contains(" ")
+    else {
+      throw S3Error(
+        .authorizationHeaderMalformed,
+        "The Authorization header must be \"AWS <access key id>:<signature>\".")
+    }
+    accessKeyID = String(text[..<colon])
+    signature = String(text[text.index(after: colon)...])
+    expires = nil
+  }
+
+  fileprivate init(query: Query) throws(S3Error) {
+    guard let key = query["AWSAccessKeyId"], let signature = query["Signature"],
+      let end = query["Expires"], !key.isEmpty, !signature.isEmpty,
+      end.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }), let end = Int64(end)
+    else {
+      throw S3Error(
+        .authorizationQueryParametersError,
+        "A presigned URL of version 2 must have AWSAccessKeyId, Expires and Signature.")
+    }
+    (accessKeyID, self.signature, expires) = (key, signature, end)
+  }
+}

@@ -1,0 +1,22 @@
+import Crypto
+
+extension PercentEncoding {
+  /// The bytes that `text` stands for (RFC 3986 section 2.1); nil when a "%" is not followed by two
+  /// hexadecimal digits. A plus is a plus.
+  static func decode(_ text: some Sequence<UInt8>) -> [UInt8]? {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(text.underestimatedCount)
+    var iterator = text.makeIterator()
+    while let byte = iterator.next() {
+      guard byte == UInt8(ascii: "%") else {
+        bytes.append(byte)
+        continue
+      }
+      guard let high = iterator.next().flatMap(Hex.value(of:)),
+        let low = iterator.next().flatMap(Hex.value(of:))
+      else { return nil }
+      bytes.append(high << 4 | low)
+    }
+    return bytes
+  }
+}

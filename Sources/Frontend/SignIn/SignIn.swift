@@ -1,0 +1,248 @@
+// SignIn: the OAuth2 sign-in (RFC 6749 section 4.1, RFC 7636, RFC 9700).
+//
+// start: learn what each collection needs, then send the browser to Globus with exactly that.
+// callback: check that this browser began it, exchange the code, check what was granted, seal it.
+// A collection that the app itself can't see takes two trips: see SignInFlow.
+
+import Crypto
+import Logging
+import Reactor
+
+@Loop final class SignIn: SignInHandling {
+  private let baseURL: BaseURL
+  private let alwaysStrict: Bool
+  private let auth: AuthClient
+  private let transfer: TransferClient
+  private let serviceToken: ServiceToken
+  private let sealer: CredentialSealer
+  private let cookie: SignInCookie
+  private let logger = Logger(label: "sign-in")
+
+  init(
+    _ configuration: Configuration, keyring: Keyring, sealer: CredentialSealer, auth: AuthClient,
+    transfer: TransferClient
+  ) {
+    baseURL = configuration.baseURL
+    alwaysStrict = configuration.signatures == .verify
+    self.auth = auth
+    self.transfer = transfer
+    self.sealer = sealer
+    serviceToken = ServiceToken(auth)
+    cookie = SignInCookie(keyring: keyring, isSecure: configuration.baseURL.isSecure)
+  }
+
+  func start(_ request: SignInRequest, trace: UpstreamTrace) async -> SignInReply {
+    var reply: SignInReply
+    do throws(SignInError) {
+      reply = try await begin(request, trace)
+    } catch {
+      reply = SignInAnswer.failure(error, as: request.form, requestID: request.requestID)
+    }
+    reply.collections = request.collections
+    return reply
+  }
+
+  func callback(_ request: SignInRequest, trace: UpstreamTrace) async -> SignInReply {
+    guard request.head.method == "GET" else {
+      return SignInAnswer.failure(
+        .methodNotAllowed, as: request.form, requestID: request.requestID)
+    }
+    guard let parameters = CallbackParameters(request.parameters, issuer: auth.issuer) else {
+      return SignInAnswer.failure(
+        .malformedCallback, as: request.form, requestID: request.requestID)
+    }
+    guard let flow = cookie.flow(for: parameters.state, in: request.cookies, now: now) else {
+      return SignInAnswer.failure(.unknownFlow, as: request.form, requestID: request.requestID)
+    }
+    let ids = flow.targets.map(\.id)
+    var reply: SignInReply
+    do throws(SignInError) {
+      reply = try await end(flow, parameters.outcome, request, trace)
+    } catch {
+      let retry = SignInURL.start(ids, isStrict: flow.isStrict, at: baseURL)
+      reply = SignInAnswer.failure(
+        error, as: request.form, requestID: request.requestID, retry: retry)
+    }
+    reply.headers.add("Set-Cookie", cookie.clear(cookie.name(for: flow.state)))
+    reply.collections = ids
+    return reply
+  }
+
+  private var now: Int64 { Loop.wallClockMicroseconds / 1_000_000 }
+
+  private func begin(
+    _ request: SignInRequest, _ trace: UpstreamTrace
+  ) async throws(SignInError) -> SignInReply {
+    guard request.head.method == "GET" else { throw .methodNotAllowed }
+    let ids = request.collections
+    let named = request.parameters.filter { $0.name == "collection" }
+    guard !ids.isEmpty, named.allSatisfy({ CollectionID($0.value) != nil }) else {
+      throw .noSuchCollection
+    }
+    guard ids.count <= GlobusLimits.collectionsPerSignIn else { throw .tooManyCollections }
+    guard SignInURL.isBase(request.host, baseURL) else {
+      return SignInAnswer.redirect(
+        to: SignInURL.start(ids, isStrict: request.isStrict, at: baseURL))
+    }
+    var targets: [SignInFlow.Target] = []
+    for id in ids { targets.append(try await publicTarget(id, trace)) }
+    return try redirect(
+      to: SignInFlow(targets: targets, isStrict: request.isStrict || alwaysStrict),
+      request, surplus: cookie.surplus(in: request.cookies))
+  }
+
+  /// The target as the app itself sees it; without knowledge when it can't.
+  private func publicTarget(
+    _ id: CollectionID, _ trace: UpstreamTrace
+  ) async throws(SignInError) -> SignInFlow.Target {
+    do throws(GlobusError) {
+      let token = try await serviceToken.token(trace: trace)
+      return try target(id, try await transfer.collection(id, token: token, trace: trace))
+    } catch {
+      switch error {
+      case .collectionNotFound, .denied, .signInRequired: return SignInFlow.Target(id: id)
+      case .expired:
+        serviceToken.forget()
+        throw failure(error)
+      default: throw failure(error)
+      }
+    }
+  }
+
+  /// The target of that document.
+  private func target(
+    _ id: CollectionID, _ document: CollectionDocument
+  ) throws(GlobusError) -> SignInFlow.Target {
+    guard document.kind != .other, let server = document.httpsServer.flatMap({ HTTPSServer($0) })
+    else { throw .noHTTPS }
+    let name = document.displayName.map {
+      plainText($0, bytes: GlobusLimits.displayNameBytes)
+    }
+    return SignInFlow.Target(
+      id: id,
+      known: SignInFlow.Target.Known(
+        httpsHost: server.authority, needsDataAccess: document.needsDataAccess, name: name))
+  }
+
+  private func redirect(
+    to flow: SignInFlow, _ request: SignInRequest, surplus: [String]
+  ) throws(SignInError) -> SignInReply {
+    var reply = SignInAnswer.redirect(
+      to: auth.authorizeURL(scope: flow.scope, state: flow.state, verifier: flow.verifier))
+    do throws(CryptoError) {
+      reply.headers.add("Set-Cookie", try cookie.set(flow, now: now))
+    } catch {
+      throw .tooManyCollections
+    }
+    for name in surplus { reply.headers.add("Set-Cookie", cookie.clear(name)) }
+    return reply
+  }
+
+  private func end(
+    _ flow: SignInFlow, _ outcome: CallbackParameters.Outcome, _ request: SignInRequest,
+    _ trace: UpstreamTrace
+  ) async throws(SignInError) -> SignInReply {
+    let code: Secret
+    switch outcome {
+    case .code(let value): code = value
+    case .error(.accessDenied): throw .accessDenied
+    case .error(.unavailable): throw .unavailable
+    case .error(.other): throw .refusedByGlobus
+    }
+    let tokens: AuthTokens
+    let user: UserInfo
+    do throws(AuthError) {
+      tokens = try await auth.exchange(code: code.value, verifier: flow.verifier, trace: trace)
+      guard let identity = tokens.identity else { throw .unavailable("no identity token") }
+      user = try await auth.userInfo(identity, trace: trace)
+    } catch {
+      log("signing in", "\(error)")
+      throw SignInError(error)
+    }
+    guard flow.isLast else { return try await secondTrip(flow, tokens, user, request, trace) }
+    return try finish(flow, tokens, user, as: request.form)
+  }
+
+  /// Finds out with the person's own token what the app could not see, and asks for that.
+  private func secondTrip(
+    _ flow: SignInFlow, _ tokens: AuthTokens, _ user: UserInfo, _ request: SignInRequest,
+    _ trace: UpstreamTrace
+  ) async throws(SignInError) -> SignInReply {
+    guard let token = tokens.transfer else { throw .consentIncomplete }
+    var targets: [SignInFlow.Target] = []
+    for known in flow.targets {
+      do throws(GlobusError) {
+        let document = try await transfer.collection(
+          known.id, token: TransferToken(secret: token.secret), trace: trace)
+        targets.append(try target(known.id, document))
+      } catch {
+        throw failure(error)
+      }
+    }
+    var reply = try redirect(
+      to: SignInFlow(targets: targets, isStrict: flow.isStrict), request, surplus: [])
+    reply.identityID = user.identity.description
+    reply.username = user.username
+    return reply
+  }
+
+  private func finish(
+    _ flow: SignInFlow, _ tokens: AuthTokens, _ user: UserInfo, as form: AnswerForm
+  ) throws(SignInError) -> SignInReply {
+    guard let transfer = tokens.transfer else { throw .consentIncomplete }
+    var grants: [CollectionGrant] = []
+    for target in flow.targets {
+      guard let known = target.known,
+        let token = tokens.https(target.id, needsDataAccess: known.needsDataAccess)
+      else { throw .consentIncomplete }
+      grants.append(
+        CollectionGrant(collection: target.id, httpsHost: known.httpsHost, https: token))
+    }
+    let end = grants.map(\.https.expiresAt).reduce(transfer.expiresAt, min)
+    let credential = Credential(
+      isStrict: flow.isStrict, issuedAt: now, expiresAt: end,
+      sessionID: UInt64.random(in: .min ... .max), identity: user.identity,
+      username: user.username, collections: grants, transfer: transfer)
+    let sealed: SealedCredential
+    do throws(CredentialError) {
+      sealed = try sealer.seal(credential)
+    } catch {
+      log("sealing a credential", "\(error)")
+      if case .tooLong = error { throw .tooManyCollections }
+      throw .unavailable
+    }
+    var reply = SignInAnswer.success(
+      SignedIn(
+        sealed: sealed, credential: credential, names: flow.targets.map { $0.known?.name },
+        baseURL: baseURL),
+      as: form)
+    reply.identityID = user.identity.description
+    reply.username = user.username
+    reply.credentialFingerprint = CredentialSealer.fingerprint(of: sealed.accessKeyID)
+    return reply
+  }
+
+  private func failure(_ error: GlobusError) -> SignInError {
+    switch error {
+    case .notFound, .collectionNotFound, .denied: return .noSuchCollection
+    case .noHTTPS: return .noHTTPSServer
+    case .slowDown(let seconds): return .slowDown(seconds)
+    case .expired, .signInRequired, .unavailable, .addressRefused, .invalidRange:
+      log("reading a collection's document", "\(error)")
+      return .unavailable
+    }
+  }
+
+  private func log(_ what: String, _ error: String) {
+    logger.warning("\(what) failed", metadata: ["error": "\(error)"])
+  }
+}
+
+extension SignInRequest {
+  /// The form of the answer.
+  fileprivate var form: AnswerForm {
+    AnswerForm(accept: head.values(of: "Accept").joined(separator: ","))
+  }
+
+  fileprivate var cookies: [String] { head.values(of: "Cookie") }
+}

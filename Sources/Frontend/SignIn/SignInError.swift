@@ -1,0 +1,98 @@
+// SignInError: everything that can go wrong in a sign-in, in one table: status, code, words and the
+// next step. Nothing of a request or of an upstream's answer is in the words.
+
+struct SignInError: Error, Equatable, Sendable {
+  let status: Int
+  /// For programs and the audit.
+  let code: String
+  let title: String
+  let message: String
+  let nextStep: String
+  /// Seconds, for a Retry-After.
+  var retryAfter: Int?
+
+  static let noSuchCollection = SignInError(
+    status: 404, code: "NoSuchCollection", title: "No such collection",
+    message: "There is no Globus collection of that name, or you are not allowed to see it.",
+    nextStep: "Compare the UUID with the one on the collection's page in the Globus web app.")
+
+  static let noHTTPSServer = SignInError(
+    status: 409, code: "NoHTTPSServer", title: "This collection can't be read over HTTPS",
+    message: "The collection has no HTTPS server, so its files can't be fetched one by one.",
+    nextStep: "Collections on Globus Connect Personal never have one; for others, ask the "
+      + "collection's administrator to enable HTTPS access.")
+
+  static let tooManyCollections = SignInError(
+    status: 400, code: "TooManyCollections", title: "Too many collections",
+    message: "One credential can't hold that many collections.",
+    nextStep: "Ask for fewer; \(GlobusLimits.collectionsPerSignIn) at once is the most.")
+
+  static let methodNotAllowed = SignInError(
+    status: 405, code: "MethodNotAllowed", title: "Only GET signs in",
+    message: "A sign-in is a GET request.", nextStep: "Open the address in a browser.")
+
+  /// The callback is not one that Auth could have sent.
+  static let malformedCallback = SignInError(
+    status: 400, code: "InvalidCallback", title: "This is no answer of Globus",
+    message: "The address lacks what Globus sends at the end of a sign-in.", nextStep: again)
+
+  /// No flow of this browser has that state, or not any more.
+  static let unknownFlow = SignInError(
+    status: 400, code: "ExpiredSignIn", title: "This sign-in is not open any more",
+    message: "It took longer than ten minutes, is already finished, or was begun in another "
+      + "browser.",
+    nextStep: again)
+
+  static let accessDenied = SignInError(
+    status: 403, code: "AccessDenied", title: "You did not grant access",
+    message: "Without your consent no credential can be made.",
+    nextStep: "Start again and choose Allow, if that was not what you wanted.")
+
+  /// Auth sent the browser back with another error.
+  static let refusedByGlobus = SignInError(
+    status: 400, code: "SignInRefused", title: "Globus refused this sign-in",
+    message: "Globus ended the sign-in with an error.", nextStep: again)
+
+  static let codeRefused = SignInError(
+    status: 400, code: "InvalidGrant", title: "Globus does not accept this sign-in any more",
+    message: "The sign-in was used already or has expired.", nextStep: again)
+
+  /// Signed in, but without a right that requests need.
+  static let consentIncomplete = SignInError(
+    status: 403, code: "ConsentIncomplete", title: "Globus granted less than is needed",
+    message: "A right that reading the collection needs was not granted.",
+    nextStep: "Start again; on Globus's consent page, allow everything that is listed.")
+
+  /// Auth does not accept this service's own client id and secret.
+  static let clientRefused = SignInError(
+    status: 503, code: "ClientRefused", title: "This service can't sign anybody in now",
+    message: "Globus does not accept this service's client id and secret.",
+    nextStep: "Tell whoever runs this service.")
+
+  static let unavailable = SignInError(
+    status: 503, code: "ServiceUnavailable", title: "Globus can't be reached",
+    message: "Globus does not answer as it should at the moment.",
+    nextStep: "Try again in a minute.")
+
+  private static let again = "Start the sign-in again and finish it in the same browser."
+
+  /// `unavailable`, with the seconds that Globus asks to wait, if it does.
+  static func slowDown(_ seconds: Int?) -> SignInError {
+    var error = unavailable
+    error.retryAfter = seconds
+    return error
+  }
+}
+
+extension SignInError {
+  init(_ error: AuthError) {
+    self =
+      switch error {
+      case .invalidGrant: .codeRefused
+      case .invalidClient: .clientRefused
+      case .unknownScope: .refusedByGlobus
+      case .slowDown(let seconds): .slowDown(seconds)
+      case .unavailable: .unavailable
+      }
+  }
+}

@@ -1,0 +1,245 @@
+// Exchange: one request and its answer.
+//
+// `connection` is valid until C reports the end of the answer (`onSent`), which comes exactly once
+// for every request and may come before any answer, when the client has vanished. After it every
+// call here is harmless and says how the answer ended. C holds one reference until then.
+
+internal import CReactor
+
+/// How an answer ended.
+public struct Sent: Sendable {
+  public enum Outcome: Sendable {
+    /// Every byte was handed to the kernel.
+    case complete
+    /// The client reset or closed before the answer was out.
+    case clientGone
+    /// The client took no byte for the listener's `writeStallMilliseconds`.
+    case timeout
+    /// Given up by the server.
+    case aborted
+  }
+  public let outcome: Outcome
+  /// The status that went out; 0 when no byte of a head did.
+  public let status: Int
+  /// Body bytes handed to the kernel.
+  public let bodyBytes: UInt64
+  /// Body bytes read from the client.
+  public let bytesIn: UInt64
+  /// When the head and the last byte went out, on `Loop.clockMicroseconds`; 0: never.
+  public let firstByteMicroseconds, lastByteMicroseconds: UInt64
+}
+
+/// Why a request's body could not be read.
+public enum BodyError: Error, Sendable {
+  case tooLarge
+  case malformed
+  /// The client vanished or sent nothing for too long.
+  case interrupted
+}
+
+/// One request, to be answered exactly once.
+@Loop public final class Exchange {
+  public let head: RequestHead
+  /// The peer's numeric address.
+  public let peerAddress: String
+  public let isTLS: Bool
+  /// When the request's head was complete: `Loop.wallClockMicroseconds`, `Loop.clockMicroseconds`.
+  public let startedAt: (wall: Int64, clock: UInt64)
+  /// How the answer ended, once it has.
+  public private(set) var sent: Sent?
+
+  private var connection: OpaquePointer?
+  private var task: Task<Void, Never>?
+  private var sentContinuations: [CheckedContinuation<Sent, Never>] = []
+  private var bodyContinuation: CheckedContinuation<Result<[UInt8], BodyError>, Never>?
+  private var roomContinuation: CheckedContinuation<Bool, Never>?
+
+  init(_ connection: OpaquePointer, _ head: borrowing cr_head) {
+    self.connection = connection
+    self.head = RequestHead(head)
+    peerAddress = String(cString: cr_conn_peer(connection))
+    isTLS = cr_conn_is_tls(connection)
+    startedAt = (Loop.wallClockMicroseconds, Loop.clockMicroseconds)
+  }
+
+  /// Runs the handler as a task of its own, which is cancelled when the client vanishes. A handler
+  /// that returns without an answer leaves the client a closed connection, never a hanging one.
+  func start(_ server: Server) {
+    server.requestsInFlight += 1
+    task = Loop.start {
+      await server.handler(self)
+      if self.sent == nil { _ = await self.abort() }
+      server.requestsInFlight -= 1
+    }
+  }
+
+  /// The request's whole body, of at most `limit` bytes.
+  public func readBody(limit: Int) async throws(BodyError) -> [UInt8] {
+    guard let connection else { throw .interrupted }
+    guard head.hasBody else { return [] }
+    let result = await withCheckedContinuation { continuation in
+      bodyContinuation = continuation
+      if cr_request_read_body(connection, limit) != 0 {
+        bodyContinuation = nil
+        continuation.resume(returning: .failure(.interrupted))
+      }
+    }
+    return try result.get()
+  }
+
+  /// Answers in one piece and waits until it is out. To a HEAD no body is sent, and `length` is
+  /// the Content-Length declared; otherwise it is the body's own.
+  public func respond(
+    _ status: Int, _ headers: Headers, body: [UInt8] = [], length: UInt64? = nil,
+    close: Bool = false
+  ) async -> Sent {
+    let lines = headers.lines
+    if let connection {
+      let failed = withResponse(status, lines, length ?? UInt64(body.count), close) { response in
+        body.withUnsafeBytes { bytes in
+          response.body = bytes.baseAddress
+          response.body_len = bytes.count
+          return cr_respond(connection, &response)
+        }
+      }
+      if failed != 0 { cr_respond_abort(connection) }
+    }
+    return await finish()
+  }
+
+  /// Starts an answer whose `length` body bytes follow by `write` or `relay`. False when there is
+  /// nobody to answer any more.
+  public func begin(_ status: Int, _ headers: Headers, length: UInt64) -> Bool {
+    guard let connection else { return false }
+    return withResponse(status, headers.lines, length, false) {
+      cr_respond_begin(connection, &$0) == 0
+    }
+  }
+
+  /// Appends body bytes, and waits while the client is slow. False when the answer has ended.
+  public func write(_ bytes: [UInt8]) async -> Bool {
+    guard let connection else { return false }
+    switch bytes.withUnsafeBytes({ cr_respond_write(connection, $0.baseAddress!, $0.count) }) {
+    case 0: return true
+    case 1: return await withCheckedContinuation { roomContinuation = $0 }
+    default: return false
+    }
+  }
+
+  /// Feeds a transfer's body into the begun answer, dropping its first `skip` bytes, and waits for
+  /// the transfer's end. `delivered` counts the bytes that the answer took: where a next transfer
+  /// has to go on. `error` is nil when the transfer ended well.
+  public func relay(
+    _ transfer: Transfer, skip: UInt64 = 0
+  ) async -> (delivered: UInt64, error: TransferError?) {
+    guard let connection else {
+      transfer.cancel()
+      return (0, TransferError(.cancelled, "the client is gone"))
+    }
+    return await transfer.relay(into: connection, skip: skip)
+  }
+
+  /// Waits for the end of the answer.
+  public func finish() async -> Sent {
+    if let sent { return sent }
+    return await withCheckedContinuation { sentContinuations.append($0) }
+  }
+
+  /// Gives up on the answer, visibly: the connection is closed, or reset in the midst of a body.
+  public func abort() async -> Sent {
+    if let connection { cr_respond_abort(connection) }
+    return await finish()
+  }
+
+  fileprivate func onBody(_ result: Result<[UInt8], BodyError>) {
+    bodyContinuation?.resume(returning: result)
+    bodyContinuation = nil
+  }
+
+  fileprivate func onRoom() {
+    roomContinuation?.resume(returning: true)
+    roomContinuation = nil
+  }
+
+  fileprivate func onSent(_ sent: Sent) {
+    connection = nil
+    self.sent = sent
+    for continuation in sentContinuations { continuation.resume(returning: sent) }
+    sentContinuations = []
+    roomContinuation?.resume(returning: false)
+    roomContinuation = nil
+    onBody(.failure(.interrupted))
+    if sent.outcome != .complete { task?.cancel() }
+    task = nil
+  }
+}
+
+private func withResponse<T>(
+  _ status: Int, _ lines: [UInt8], _ length: UInt64, _ close: Bool,
+  _ body: (inout cr_response) -> T
+) -> T {
+  lines.withUnsafeBytes { lines in
+    var response = cr_response()
+    response.status = Int32(status)
+    response.headers = lines.assumingMemoryBound(to: CChar.self).baseAddress
+    response.headers_len = lines.count
+    response.content_length = length
+    response.close = close
+    return body(&response)
+  }
+}
+
+// The C callbacks of a listener. `user` is the exchange, +1 from onRequest to onSent.
+
+private func exchange(_ user: UnsafeMutableRawPointer?) -> Exchange {
+  Unmanaged<Exchange>.fromOpaque(user!).takeUnretainedValue()
+}
+
+func exchangeOnRequest(
+  _ context: UnsafeMutableRawPointer?, _ connection: OpaquePointer, _ head: UnsafePointer<cr_head>
+) -> UnsafeMutableRawPointer? {
+  let server = Unmanaged<Server>.fromOpaque(context!).takeUnretainedValue()
+  // C calls this on the loop's thread, where the closure runs at once: nothing is sent anywhere.
+  nonisolated(unsafe) let (connection, head) = (connection, head)
+  let user = Loop.assumeIsolated { () -> UInt in
+    let exchange = Exchange(connection, head.pointee)
+    exchange.start(server)
+    return UInt(bitPattern: Unmanaged.passRetained(exchange).toOpaque())
+  }
+  return UnsafeMutableRawPointer(bitPattern: user)
+}
+
+func exchangeOnBody(
+  _ user: UnsafeMutableRawPointer?, _ status: Int32, _ bytes: UnsafePointer<UInt8>?, _ count: Int
+) {
+  let exchange = exchange(user)
+  let result: Result<[UInt8], BodyError> =
+    switch status {
+    case CR_OK.rawValue: .success(Array(UnsafeBufferPointer(start: bytes, count: count)))
+    case CR_ETOOLARGE.rawValue: .failure(.tooLarge)
+    case CR_EINVALID.rawValue: .failure(.malformed)
+    default: .failure(.interrupted)
+    }
+  Loop.assumeIsolated { exchange.onBody(result) }
+}
+
+func exchangeOnRoom(_ user: UnsafeMutableRawPointer?) {
+  let exchange = exchange(user)
+  Loop.assumeIsolated { exchange.onRoom() }
+}
+
+func exchangeOnSent(_ user: UnsafeMutableRawPointer?, _ report: UnsafePointer<cr_sent>) {
+  let exchange = Unmanaged<Exchange>.fromOpaque(user!).takeRetainedValue()
+  let outcome: Sent.Outcome =
+    switch report.pointee.outcome {
+    case CR_SENT_OK: .complete
+    case CR_SENT_CLIENT_GONE: .clientGone
+    case CR_SENT_TIMEOUT: .timeout
+    default: .aborted
+    }
+  let sent = Sent(
+    outcome: outcome, status: Int(report.pointee.status), bodyBytes: report.pointee.body_bytes,
+    bytesIn: report.pointee.bytes_in, firstByteMicroseconds: report.pointee.first_byte_us,
+    lastByteMicroseconds: report.pointee.last_byte_us)
+  Loop.assumeIsolated { exchange.onSent(sent) }
+}

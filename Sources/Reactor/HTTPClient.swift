@@ -1,0 +1,299 @@
+// HTTPClient and Transfer: requests to other servers through libcurl.
+//
+// A transfer in C ends exactly once (`onDone`), and holds one reference to its TransferState until
+// then. The body of a Transfer is consumed once: collected, relayed or cancelled; one that is
+// dropped unconsumed is cancelled.
+
+internal import CReactor
+
+/// Why a transfer failed. The message is for logs: it holds no URL and no header.
+public struct TransferError: Error, Sendable, CustomStringConvertible {
+  public enum Code: Sendable {
+    case cancelled, invalid, resolveFailed, addressRefused, connectFailed, tlsFailed, timeout
+    case stalled, broken, protocolError, tooLarge
+  }
+  public let code: Code
+  public let message: String
+  /// The peer's numeric address, when it got that far.
+  public let address: String
+
+  public init(_ code: Code, _ message: String, address: String = "") {
+    self.code = code
+    self.message = message
+    self.address = address
+  }
+
+  public var description: String { "\(code): \(message)" }
+}
+
+/// What to ask of another server.
+public struct TransferRequest: Sendable {
+  public var method: String
+  /// Absolute; the path is sent as it stands.
+  public var url: String
+  public var headers: Headers
+  public var body: [UInt8] = []
+  public var connectTimeoutMilliseconds: UInt32 = 10_000
+  /// From the start to the answer's head.
+  public var firstByteTimeoutMilliseconds: UInt32 = 60_000
+  /// Between two body bytes.
+  public var stallTimeoutMilliseconds: UInt32 = 60_000
+  /// Neither reuse a connection nor leave this one for reuse.
+  public var freshConnection = false
+
+  public init(_ method: String, _ url: String, headers: Headers = [:], body: [UInt8] = []) {
+    self.method = method
+    self.url = url
+    self.headers = headers
+    self.body = body
+  }
+}
+
+/// The head of another server's answer.
+public struct ResponseHead: Sendable {
+  public let status: Int
+  public let headers: Headers
+  /// The declared length of the body, if one was declared.
+  public let contentLength: UInt64?
+}
+
+/// One kind of upstream: its trust, its addresses, its own pool of connections.
+@Loop public final class HTTPClient {
+  public struct Configuration: Sendable {
+    /// PEM; nil: the system's.
+    public var caFile: String?
+    /// Honour HTTPS_PROXY and NO_PROXY.
+    public var useEnvironmentProxy = false
+    public var allowPlainHTTP = false
+    /// When false only public addresses, and those in `allowedNetworks`, are connected to.
+    public var allowAnyAddress = false
+    /// CIDR texts.
+    public var allowedNetworks: [String] = []
+    /// Transfers under way at once; others wait in order.
+    public var maxActive: UInt32 = 64
+    public var userAgent: String?
+    public init() {}
+  }
+
+  private let raw: OpaquePointer
+
+  public init(_ configuration: Configuration) throws(ReactorError) {
+    var raw: OpaquePointer?
+    let networks = configuration.allowedNetworks.joined(separator: ",")
+    let (failed, message) = withOptionalCString(configuration.caFile) { caFile in
+      withOptionalCString(configuration.userAgent) { userAgent in
+        networks.withCString { networks in
+          var config = cr_client_config()
+          config.ca_file = caFile
+          config.use_environment_proxy = configuration.useEnvironmentProxy
+          config.allow_plain_http = configuration.allowPlainHTTP
+          config.allow_any_address = configuration.allowAnyAddress
+          config.allowed_networks = networks
+          config.max_active = configuration.maxActive
+          config.user_agent = userAgent
+          return withMessage { cr_client_new(LoopExecutor.shared.loop, &config, &raw, $0) }
+        }
+      }
+    }
+    guard failed == 0, let raw else { throw ReactorError(message: message) }
+    self.raw = raw
+  }
+
+  isolated deinit { cr_client_close(raw) }
+
+  /// Starts a transfer and waits for the answer's head. Cancelling the task cancels the transfer,
+  /// also later, until its body is consumed.
+  public func start(_ request: TransferRequest) async throws(TransferError) -> Transfer {
+    let state = TransferState()
+    let result = await withTaskCancellationHandler {
+      await withCheckedContinuation { state.start(request, raw, $0) }
+    } onCancel: {
+      Loop.perform { state.cancel() }
+    }
+    return Transfer(head: try result.get(), state: state)
+  }
+
+  /// A whole exchange: the answer's head and its body of at most `limit` bytes.
+  public func fetch(
+    _ request: TransferRequest, limit: Int
+  ) async throws(TransferError) -> (head: ResponseHead, body: [UInt8]) {
+    let transfer = try await start(request)
+    return (transfer.head, try await transfer.collect(limit: limit))
+  }
+}
+
+/// An answer whose head has come and whose body waits to be consumed.
+@Loop public final class Transfer {
+  public let head: ResponseHead
+  private let state: TransferState
+
+  fileprivate init(head: ResponseHead, state: TransferState) {
+    self.head = head
+    self.state = state
+  }
+
+  isolated deinit { state.cancelUnconsumed() }
+
+  /// The whole body, of at most `limit` bytes.
+  public func collect(limit: Int) async throws(TransferError) -> [UInt8] {
+    let done = await state.consume { cr_transfer_collect($0, limit) }
+    if let error = done.error { throw error }
+    return done.body
+  }
+
+  /// Ends the transfer. Harmless when it has ended.
+  public func cancel() { state.cancel() }
+
+  func relay(
+    into connection: OpaquePointer, skip: UInt64
+  ) async -> (delivered: UInt64, error: TransferError?) {
+    let done = await state.consume { cr_respond_relay(connection, $0, skip) }
+    return (done.relayedBytes, done.error)
+  }
+}
+
+private struct TransferDone: Sendable {
+  let error: TransferError?
+  let body: [UInt8]
+  let relayedBytes: UInt64
+}
+
+@Loop private final class TransferState {
+  private var raw: OpaquePointer?
+  private var consumed = false
+  private var done: TransferDone?
+  private var headContinuation: CheckedContinuation<Result<ResponseHead, TransferError>, Never>?
+  private var doneContinuation: CheckedContinuation<TransferDone, Never>?
+
+  func start(
+    _ request: TransferRequest, _ client: OpaquePointer,
+    _ continuation: CheckedContinuation<Result<ResponseHead, TransferError>, Never>
+  ) {
+    guard !Task.isCancelled else {
+      return continuation.resume(returning: .failure(TransferError(.cancelled, "cancelled")))
+    }
+    let callbacks = cr_transfer_callbacks(on_head: transferOnHead, on_done: transferOnDone)
+    let user = Unmanaged.passRetained(self)
+    let failed = withCRequest(request) {
+      cr_transfer_start(client, &$0, callbacks, user.toOpaque(), &raw)
+    }
+    if failed == 0 {
+      headContinuation = continuation
+    } else {
+      user.release()
+      let error = TransferError(.invalid, "the request can't be sent (\(failed))")
+      continuation.resume(returning: .failure(error))
+    }
+  }
+
+  func consume(_ attach: (OpaquePointer) -> Int32) async -> TransferDone {
+    if let done { return done }
+    guard let raw, !consumed else {
+      return TransferDone(
+        error: TransferError(.cancelled, "no body to consume"), body: [], relayedBytes: 0)
+    }
+    consumed = true
+    if attach(raw) != 0 { cr_transfer_cancel(raw) }
+    return await withTaskCancellationHandler {
+      await withCheckedContinuation { doneContinuation = $0 }
+    } onCancel: {
+      Loop.perform { self.cancel() }
+    }
+  }
+
+  func cancel() {
+    if let raw { cr_transfer_cancel(raw) }
+  }
+
+  func cancelUnconsumed() {
+    if !consumed { cancel() }
+  }
+
+  func onHead(_ head: ResponseHead) {
+    headContinuation?.resume(returning: .success(head))
+    headContinuation = nil
+  }
+
+  func onDone(_ done: TransferDone) {
+    raw = nil
+    self.done = done
+    let error = done.error ?? TransferError(.protocolError, "ended without a head")
+    headContinuation?.resume(returning: .failure(error))
+    headContinuation = nil
+    doneContinuation?.resume(returning: done)
+    doneContinuation = nil
+  }
+}
+
+private func transferOnHead(
+  _ user: UnsafeMutableRawPointer?, _ head: UnsafePointer<cr_transfer_head>
+) {
+  let state = Unmanaged<TransferState>.fromOpaque(user!).takeUnretainedValue()
+  let raw = head.pointee
+  let lines = UnsafeRawBufferPointer(start: raw.headers, count: raw.headers_len)
+  let copy = ResponseHead(
+    status: Int(raw.status), headers: Headers(lines: lines.bindMemory(to: UInt8.self)),
+    contentLength: raw.has_content_length ? raw.content_length : nil)
+  Loop.assumeIsolated { state.onHead(copy) }
+}
+
+private func transferOnDone(
+  _ user: UnsafeMutableRawPointer?, _ result: UnsafePointer<cr_transfer_result>
+) {
+  let state = Unmanaged<TransferState>.fromOpaque(user!).takeRetainedValue()
+  let raw = result.pointee
+  let error = TransferError.Code(raw.code).map {
+    TransferError($0, String(cString: raw.message), address: String(cString: raw.address))
+  }
+  let done = TransferDone(
+    error: error, body: Array(UnsafeBufferPointer(start: raw.body, count: raw.body_len)),
+    relayedBytes: raw.relayed_bytes)
+  Loop.assumeIsolated { state.onDone(done) }
+}
+
+extension TransferError.Code {
+  fileprivate init?(_ code: cr_transfer_code) {
+    switch code {
+    case CR_TRANSFER_OK: return nil
+    case CR_TRANSFER_CANCELLED: self = .cancelled
+    case CR_TRANSFER_INVALID: self = .invalid
+    case CR_TRANSFER_RESOLVE_FAILED: self = .resolveFailed
+    case CR_TRANSFER_ADDRESS_REFUSED: self = .addressRefused
+    case CR_TRANSFER_CONNECT_FAILED: self = .connectFailed
+    case CR_TRANSFER_TLS_FAILED: self = .tlsFailed
+    case CR_TRANSFER_TIMEOUT: self = .timeout
+    case CR_TRANSFER_STALLED: self = .stalled
+    case CR_TRANSFER_BROKEN: self = .broken
+    case CR_TRANSFER_TOO_LARGE: self = .tooLarge
+    default: self = .protocolError
+    }
+  }
+}
+
+private func withCRequest(
+  _ request: TransferRequest, _ body: (inout cr_transfer_request) -> Int32
+) -> Int32 {
+  let headers = request.headers.nulSeparated
+  return request.method.withCString { method in
+    request.url.withCString { url in
+      headers.withUnsafeBytes { headers in
+        request.body.withUnsafeBytes { bytes in
+          var raw = cr_transfer_request(
+            method: method, url: url,
+            headers: headers.assumingMemoryBound(to: CChar.self).baseAddress,
+            headers_len: headers.count, body: bytes.baseAddress, body_len: bytes.count,
+            connect_timeout_ms: request.connectTimeoutMilliseconds,
+            first_byte_timeout_ms: request.firstByteTimeoutMilliseconds,
+            stall_timeout_ms: request.stallTimeoutMilliseconds,
+            fresh_connection: request.freshConnection)
+          return body(&raw)
+        }
+      }
+    }
+  }
+}
+
+private func withOptionalCString<T>(_ text: String?, _ body: (UnsafePointer<CChar>?) -> T) -> T {
+  guard let text else { return body(nil) }
+  return text.withCString { body($0) }
+}

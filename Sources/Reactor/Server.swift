@@ -1,0 +1,104 @@
+// Server: a listening socket whose requests are handled by one async function.
+//
+// The C listener is given the server unretained; the server keeps itself alive while it listens.
+
+internal import CReactor
+
+/// A call that the C library or the operating system refused; `message` says what and why.
+public struct ReactorError: Error, Sendable, CustomStringConvertible {
+  public let message: String
+  public var description: String { message }
+}
+
+/// Certificate chain and private key of a TLS listener.
+@Loop public final class TLSIdentity {
+  let raw: OpaquePointer
+
+  /// Both are PEM files. Throws when they can't be read or don't belong together.
+  public init(certificateFile: String, keyFile: String) throws(ReactorError) {
+    var raw: OpaquePointer?
+    let (failed, message) = withMessage { cr_tls_new(certificateFile, keyFile, &raw, $0) }
+    guard failed == 0, let raw else { throw ReactorError(message: message) }
+    self.raw = raw
+  }
+
+  isolated deinit { cr_tls_free(raw) }
+}
+
+@Loop public final class Server {
+  /// Handles one request, malformed ones included (`Exchange.head.malformed`), by answering it.
+  public typealias Handler = @Loop @Sendable (Exchange) async -> Void
+
+  public struct Configuration: Sendable {
+    public var host: String
+    /// 0: a free one.
+    public var port: UInt16
+    public var headTimeoutMilliseconds: UInt32 = 10_000
+    public var idleTimeoutMilliseconds: UInt32 = 75_000
+    public var bodyTimeoutMilliseconds: UInt32 = 30_000
+    public var writeStallMilliseconds: UInt32 = 60_000
+    public var maxConnections: UInt32 = 10_000
+
+    public init(host: String, port: UInt16) {
+      self.host = host
+      self.port = port
+    }
+  }
+
+  let handler: Handler
+  private var listener: OpaquePointer?
+
+  /// Listens until `close`. Throws when the address can't be had.
+  public init(
+    _ configuration: Configuration, tls: TLSIdentity? = nil, handler: @escaping Handler
+  ) throws(ReactorError) {
+    self.handler = handler
+    var callbacks = cr_server_callbacks(
+      context: nil, on_request: exchangeOnRequest, on_body: exchangeOnBody,
+      on_room: exchangeOnRoom, on_sent: exchangeOnSent)
+    // C calls on as long as a connection lives, which may be longer than the server is referenced.
+    callbacks.context = Unmanaged.passRetained(self).toOpaque()
+    var listener: OpaquePointer?
+    let (failed, message) = configuration.host.withCString { host in
+      var config = cr_listener_config(
+        host: host, port: configuration.port, tls: tls?.raw,
+        head_timeout_ms: configuration.headTimeoutMilliseconds,
+        idle_timeout_ms: configuration.idleTimeoutMilliseconds,
+        body_timeout_ms: configuration.bodyTimeoutMilliseconds,
+        write_stall_ms: configuration.writeStallMilliseconds,
+        max_connections: configuration.maxConnections)
+      return withMessage {
+        cr_listener_open(LoopExecutor.shared.loop, &config, callbacks, &listener, $0)
+      }
+    }
+    guard failed == 0 else {
+      Unmanaged.passUnretained(self).release()
+      throw ReactorError(message: message)
+    }
+    self.listener = listener
+  }
+
+  /// The port listened on.
+  public var port: UInt16 { listener.map { cr_listener_port($0) } ?? 0 }
+
+  /// Open connections; 0 once closed.
+  public var connections: UInt32 { listener.map { cr_listener_connections($0) } ?? 0 }
+
+  /// Requests whose handler has not returned.
+  public internal(set) var requestsInFlight = 0
+
+  /// Stops accepting; requests in flight are answered, then their connections close.
+  public func close() {
+    if let listener { cr_listener_close(listener) }
+    listener = nil
+  }
+}
+
+/// Calls C with room for a message; returns its result and what it wrote there.
+func withMessage(_ call: (UnsafeMutablePointer<CChar>) -> Int32) -> (Int32, String) {
+  withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(CR_MESSAGE_BYTES)) { buffer in
+    buffer.initialize(repeating: 0)
+    let result = call(buffer.baseAddress!)
+    return (result, String(cString: buffer.baseAddress!))
+  }
+}

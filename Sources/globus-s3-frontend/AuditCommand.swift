@@ -1,0 +1,129 @@
+// AuditCommand: `audit`: reads the record, with or without a running server.
+//
+// Exit codes: 64 for bad usage, 78 when the database can't be opened.
+
+import ArgumentParser
+import Audit
+import FoundationEssentials
+import Glibc
+
+struct AuditCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "audit",
+    abstract: "Read the record of every request.",
+    subcommands: [AuditQueryCommand.self, AuditShowCommand.self, AuditSQLCommand.self])
+}
+
+/// Which database is read.
+struct AuditDatabaseOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "The audit database. Default: GLOBUS_S3_AUDIT_DB, else where the server keeps it.",
+      valueName: "file"))
+  var auditDb: String?
+
+  /// Opens the database and reads; failures become the contract's exit codes.
+  func read(_ body: (QueryReader) throws -> Void) throws {
+    let environment = ProcessInfo.processInfo.environment
+    let path =
+      auditDb ?? environment["GLOBUS_S3_AUDIT_DB"]
+      ?? AuditLog.defaultDatabasePath(environment: environment)
+    do {
+      try body(try QueryReader(path: path))
+    } catch let error as AuditError {
+      throw ConfigurationError(QueryOutput.visible(error.description))
+    } catch let error as QueryError {
+      throw ConfigurationError(QueryOutput.visible(error.description), code: 64)
+    }
+  }
+}
+
+/// How results are printed.
+struct AuditFormatOptions: ParsableArguments {
+  @Option(help: "table, json (one object per line) or csv.")
+  var format: QueryOutput.Format = .table
+
+  var output: QueryOutput {
+    QueryOutput(format, width: Self.terminalWidth, isTerminal: isatty(STDOUT_FILENO) == 1) {
+      try writeToStandardOutput($0)
+    }
+  }
+
+  /// `COLUMNS`, else what the terminal says; nil when neither does.
+  private static var terminalWidth: Int? {
+    if let columns = ProcessInfo.processInfo.environment["COLUMNS"].flatMap({ Int($0) }),
+      columns > 0
+    {
+      return columns
+    }
+    var size = winsize()
+    guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
+    return Int(size.ws_col)
+  }
+}
+
+extension QueryOutput.Format: ExpressibleByArgument {}
+
+struct AuditSQLCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "sql",
+    abstract: "Run one SELECT on the record.",
+    discussion: """
+      The view "requests" has one row per request. Nothing can be changed: the database is \
+      opened for reading only.
+      """)
+
+  @OptionGroup var database: AuditDatabaseOptions
+  @OptionGroup var format: AuditFormatOptions
+
+  @Argument(help: "A statement that begins with SELECT, WITH, VALUES or EXPLAIN.")
+  var statement: String
+
+  func run() throws {
+    try database.read { reader in
+      var output = format.output
+      try reader.sql(statement, &output)
+    }
+  }
+}
+
+struct AuditShowCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "show", abstract: "Show everything that is recorded of one request.")
+
+  @OptionGroup var database: AuditDatabaseOptions
+
+  @Argument(
+    help: "The x-amz-request-id that the client saw.",
+    transform: { text in
+      guard let id = RequestID(text) else {
+        throw ValidationError("a request id has up to 16 hexadecimal digits")
+      }
+      return id
+    })
+  var requestID: RequestID
+
+  func run() throws {
+    try database.read { reader in
+      guard let fields = try reader.show(requestID) else {
+        throw ConfigurationError("no request \(requestID) is recorded", code: 1)
+      }
+      let width = fields.map(\.column.count).max() ?? 0
+      for (column, value) in fields where value != .null {
+        let name = column + String(repeating: " ", count: width - column.count)
+        print("\(name)  \(QueryOutput.visible(value.description))")
+      }
+    }
+  }
+}
+
+/// A reader that has seen enough, such as `head`, ends the command.
+private func writeToStandardOutput(_ text: String) throws {
+  var rest = Array(text.utf8)[...]
+  while !rest.isEmpty {
+    let written = rest.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+    if written < 0 && errno == EINTR { continue }
+    guard written > 0 else { throw ExitCode.failure }
+    rest = rest.dropFirst(written)
+  }
+}

@@ -1,0 +1,191 @@
+// LocalCommand: `globus-s3-frontend local`: a stand-in for Globus over local folders, and the
+// frontend before it, in one process.
+//
+// What is served is told on stdout as lines `name=value`, and `ready` when all of it is.
+
+import ArgumentParser
+import FoundationEssentials
+import Frontend
+import Glibc
+import LocalGlobus
+import Reactor
+
+struct LocalCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "local",
+    abstract: "Serve local folders as Globus collections, with a stand-in for Globus.",
+    discussion: """
+      The stand-in listens on the loopback address only. Prints lines name=value (base_url, \
+      auth_url, transfer_url, ca_file, client_id, client_secret, collection and what belongs to \
+      each), then "ready", and serves until it is interrupted.
+      """)
+
+  @Option(
+    help: ArgumentHelp("A folder to serve; a sample folder when there is none.", valueName: "dir"))
+  var directory: String?
+
+  @Option(
+    help: ArgumentHelp("A folder to serve under a given id. Repeatable.", valueName: "uuid=dir"))
+  var collection: [CollectionArgument] = []
+
+  @Option(
+    help: ArgumentHelp("Make that collection a guest collection. Repeatable.", valueName: "uuid"))
+  var guest: [String] = []
+
+  @Option(
+    help: ArgumentHelp("Make that collection a high assurance one. Repeatable.", valueName: "uuid"))
+  var highAssurance: [String] = []
+
+  @Flag(help: "Start no frontend.")
+  var standInOnly = false
+
+  @Option(help: ArgumentHelp("Where the frontend listens.", valueName: "host:port"))
+  var listen = ListenAddress(host: "127.0.0.1", port: 8000)
+
+  @Option(
+    name: .customLong("base-url"),
+    help: ArgumentHelp("The frontend's own URL; http://localhost and its port.", valueName: "url"))
+  var baseURL: String?
+
+  @Option(help: "The audit database; one that ends with the program when there is none.")
+  var auditDb: String?
+
+  @Option(help: "Keyring for sealing; a random key when there is none.")
+  var keyFile: String?
+
+  @Option(help: "Signatures of header-signed requests: any or verify.")
+  var signatures = SignaturePolicy.any
+
+  @Option(help: ArgumentHelp("How long each Transfer call takes at least.", valueName: "ms"))
+  var transferLatency: UInt64 = 0
+
+  @Option(help: ArgumentHelp("How long access tokens live.", valueName: "s"))
+  var accessTokenLifetime: Int64 = 172_800
+
+  func validate() throws {
+    let known = collection.map(\.id)
+    for id in guest + highAssurance where !known.contains(id.lowercased()) {
+      throw ValidationError("\(id): no --collection has this id")
+    }
+    guard accessTokenLifetime > 0 else {
+      throw ValidationError("--access-token-lifetime: at least 1 second")
+    }
+  }
+
+  func run() throws {
+    let command = self
+    let status = Loop.run {
+      do {
+        try await command.serve()
+        return 0
+      } catch {
+        writeErrorLine("globus-s3-frontend: \(error)")
+        return 78
+      }
+    }
+    throw ExitCode(status)
+  }
+
+  @Loop private func serve() async throws {
+    let interrupted = Interruption()
+    let work = try WorkDirectory()
+    defer { work.remove() }
+    let configuration = try configuration(work)
+    let globus = try LocalGlobus(configuration)
+    defer { globus.close() }
+    let plan = try plan(globus, configuration, work)
+    let service = standInOnly ? nil : try Service(plan)
+    let url = service?.baseURL.description ?? plan.frontend.baseURL.description
+    globus.allowRedirect(to: url + "/?auth-callback")
+    announce(globus, configuration, baseURL: url, auditDatabase: plan.auditDatabase)
+    await interrupted.wait()
+    await service?.close()
+  }
+
+  private func configuration(_ work: WorkDirectory) throws -> LocalGlobusConfiguration {
+    var collections = collection.map {
+      LocalGlobusConfiguration.Collection(
+        id: $0.id, directory: $0.directory, displayName: displayName($0.directory))
+    }
+    if let directory {
+      guard let real = realpath(directory, nil) else {
+        throw LocalFailure("--directory \(directory): \(String(cString: strerror(errno)))")
+      }
+      defer { free(real) }
+      let path = String(cString: real)
+      collections.insert(
+        .init(
+          id: collectionID(forDirectory: path), directory: path, displayName: displayName(path)),
+        at: 0)
+    } else if collections.isEmpty {
+      let path = work.path + "/sample"
+      try SampleFolder.write(to: path)
+      collections = [
+        .init(
+          id: collectionID(forDirectory: "sample"), directory: path, displayName: "Sample folder")
+      ]
+    }
+    for index in collections.indices {
+      if guest.contains(where: { $0.lowercased() == collections[index].id }) {
+        collections[index].kind = .guest
+      }
+      collections[index].highAssurance = highAssurance.contains {
+        $0.lowercased() == collections[index].id
+      }
+    }
+    var configuration = LocalGlobusConfiguration(
+      collections: collections, workDirectory: work.path)
+    configuration.transferLatencyMilliseconds = transferLatency
+    configuration.accessTokenLifetimeSeconds = accessTokenLifetime
+    return configuration
+  }
+
+  /// The frontend for this stand-in: trusts its authority, and finds its collection on loopback.
+  @Loop private func plan(
+    _ globus: LocalGlobus, _ configuration: LocalGlobusConfiguration, _ work: WorkDirectory
+  ) throws -> ServicePlan {
+    guard let url = BaseURL(baseURL ?? "http://localhost:\(max(listen.port, 1))") else {
+      throw LocalFailure("--base-url: must be http(s)://HOST or http(s)://HOST:PORT, no path")
+    }
+    var frontend = Configuration(
+      baseURL: url, clientID: configuration.clientID, clientSecret: configuration.clientSecret)
+    frontend.authURL = globus.authURL
+    frontend.transferURL = globus.transferURL
+    frontend.upstreamCA = globus.caFile
+    frontend.allowPrivateUpstream = ["127.0.0.0/8", "::1/128"]
+    frontend.signatures = signatures
+    return ServicePlan(
+      frontend: frontend, baseURLFollowsListener: baseURL == nil, listen: [listen],
+      auditDatabase: auditDb ?? work.path + "/audit.db", keyFile: keyFile,
+      logger: makeLogger(.text))
+  }
+
+  private func displayName(_ directory: String) -> String {
+    directory.split(separator: "/").last.map(String.init) ?? "/"
+  }
+
+  @Loop private func announce(
+    _ globus: LocalGlobus, _ configuration: LocalGlobusConfiguration, baseURL: String,
+    auditDatabase: String
+  ) {
+    print("base_url=\(baseURL)")
+    if !standInOnly { print("audit_db=\(auditDatabase)") }
+    print("auth_url=\(globus.authURL)")
+    print("transfer_url=\(globus.transferURL)")
+    print("ca_file=\(globus.caFile)")
+    print("client_id=\(configuration.clientID)")
+    print("client_secret=\(configuration.clientSecret)")
+    for collection in globus.collections {
+      print("collection=\(collection.id)")
+      print("collection.\(collection.id).directory=\(collection.directory)")
+      print("collection.\(collection.id).kind=\(collection.kind.rawValue)")
+      print("collection.\(collection.id).high_assurance=\(collection.highAssurance)")
+      print("collection.\(collection.id).https_server=\(collection.httpsServer)")
+    }
+    print("ready")
+    // To a pipe, print alone would wait for a full buffer.
+    fflush(nil)
+  }
+}
+
+extension SignaturePolicy: ExpressibleByArgument {}

@@ -1,0 +1,188 @@
+"""What the end-to-end tests stand on: `globus-s3-frontend local`, alone and with its frontend."""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import random
+import subprocess
+import sys
+
+import boto3
+import botocore.config
+import globus_sdk
+import pytest
+
+from frontend import Program, sign_in
+
+TRANSFER = "urn:globus:auth:scope:transfer.api.globus.org:all"
+
+
+@dataclasses.dataclass
+class Collection:
+    id: str
+    directory: pathlib.Path
+    kind: str
+    high_assurance: bool
+    https_server: str
+
+    @property
+    def https(self):
+        return f"https://auth.globus.org/scopes/{self.id}/https"
+
+    @property
+    def data_access(self):
+        return f"https://auth.globus.org/scopes/{self.id}/data_access"
+
+    @property
+    def has_data_access(self):
+        return self.kind == "mapped" and not self.high_assurance
+
+    @property
+    def https_scopes(self):
+        return [self.https] + ([self.data_access] if self.has_data_access else [])
+
+    @property
+    def transfer_scope(self):
+        return f"{TRANSFER}[*{self.data_access}]" if self.has_data_access else TRANSFER
+
+
+class Local:
+    """A running `globus-s3-frontend local` with its collections."""
+
+    def __init__(self, program):
+        self.program = program
+        self.collections = [
+            Collection(
+                id=value,
+                directory=pathlib.Path(program.settings[f"collection.{value}.directory"]),
+                kind=program.settings[f"collection.{value}.kind"],
+                high_assurance=program.settings[f"collection.{value}.high_assurance"] == "true",
+                https_server=program.settings[f"collection.{value}.https_server"],
+            )
+            for name, value in program.all_settings
+            if name == "collection"
+        ]
+
+    def __getattr__(self, name):
+        return getattr(self.program, name)
+
+    @property
+    def redirect_uri(self):
+        return self.base_url + "/?auth-callback"
+
+
+@contextlib.contextmanager
+def run_local(*arguments, log=None):
+    """Starts `local` with these arguments; ends it with the block."""
+    program = Program("local", *arguments, log=log).wait_ready()
+    try:
+        yield Local(program)
+    finally:
+        program.stop()
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    """A folder with the shapes that matter: sizes, depths, names, links."""
+    folder = tmp_path_factory.mktemp("collection")
+    (folder / "example.txt").write_bytes(b"Hello from a Globus collection.\n")
+    (folder / "empty").write_bytes(b"")
+    (folder / ".hidden").write_bytes(b"hidden")
+    (folder / "large.bin").write_bytes(bytes(range(256)) * 20_000 + b"end")
+    (folder / "data").mkdir()
+    (folder / "data" / "a b+é%.csv").write_bytes(b"x,y\n1,2\n")
+    (folder / "data" / "deep").mkdir()
+    (folder / "link").symlink_to("data/a b+é%.csv")
+    (folder / "outside").symlink_to("/etc/passwd")
+    os.utime(folder / "example.txt", (1_700_000_000, 1_700_000_000))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def stand_in(folder):
+    """The stand-in alone, with a mapped, a guest and a high assurance collection, in this order."""
+    guest = "1b6d2c9e-0000-4000-8000-00000000aaaa"
+    assured = "1b6d2c9e-0000-4000-8000-00000000bbbb"
+    with run_local(
+        "--stand-in-only",
+        *("--directory", folder),
+        *("--collection", f"{guest}={folder}", "--guest", guest),
+        *("--collection", f"{assured}={folder}", "--high-assurance", assured),
+    ) as local:
+        yield local
+
+
+@pytest.fixture
+def sdk(stand_in, monkeypatch):
+    """Points Globus's SDK at the stand-in."""
+    monkeypatch.setenv("GLOBUS_SDK_SERVICE_URL_AUTH", stand_in.auth_url)
+    monkeypatch.setenv("GLOBUS_SDK_SERVICE_URL_TRANSFER", stand_in.transfer_url)
+    monkeypatch.setenv("GLOBUS_SDK_VERIFY_SSL", stand_in.ca_file)
+
+
+@pytest.fixture
+def mapped(stand_in):
+    return stand_in.collections[0]
+
+
+@pytest.fixture
+def guest(stand_in):
+    return stand_in.collections[1]
+
+
+@pytest.fixture
+def assured(stand_in):
+    return stand_in.collections[2]
+
+
+@pytest.fixture
+def app(stand_in):
+    return globus_sdk.ConfidentialAppAuthClient(stand_in.client_id, stand_in.client_secret)
+
+
+@pytest.fixture(scope="session")
+def local(tmp_path_factory):
+    """`local` on a folder of samples: base_url, collection, audit_db, … and `folder`."""
+    folder = tmp_path_factory.mktemp("samples")
+    (folder / "example.txt").write_text("An object in a Globus collection.\n")
+    (folder / "thousand.bin").write_bytes(bytes(n % 251 for n in range(1000)))
+    (folder / "large.bin").write_bytes(random.Random(1).randbytes(20 * 1024 * 1024 + 7))
+    (folder / "empty").touch()
+    (folder / "folder").mkdir()
+    state = tmp_path_factory.mktemp("state")
+    program = Program("local", "--directory", folder, "--listen", "127.0.0.1:0",
+                      "--audit-db", state / "audit.db", log=state / "log")
+    program.folder = folder
+    yield program.wait_ready()
+    assert program.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def credential(local):
+    answer = sign_in(local.base_url, local.collection)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+@pytest.fixture(scope="session")
+def aws(local, credential):
+    """The real aws command, signed in with any secret."""
+    def command(*arguments, environment=None):
+        return subprocess.run(
+            [pathlib.Path(sys.executable).parent / "aws", *map(str, arguments)],
+            check=True, capture_output=True, text=True, timeout=120,
+            env={"PATH": os.environ["PATH"], "HOME": "/nonexistent",
+                 "AWS_ENDPOINT_URL": local.base_url, "AWS_DEFAULT_REGION": "globus",
+                 "AWS_ACCESS_KEY_ID": credential["access_key_id"],
+                 "AWS_SECRET_ACCESS_KEY": "any", **(environment or {})})
+    return command
+
+
+@pytest.fixture(scope="session")
+def s3(local, credential):
+    """boto3, signed in with any secret."""
+    return boto3.client(
+        "s3", endpoint_url=local.base_url, region_name="globus",
+        aws_access_key_id=credential["access_key_id"], aws_secret_access_key="any",
+        config=botocore.config.Config(retries={"max_attempts": 1}))
