@@ -6,7 +6,7 @@ import Glibc
 import Synchronization
 
 /// What one request's callbacks share.
-private final class Exchange {
+private final class ServedRequest {
   let server: TestServer
   let conn: OpaquePointer
   let target: String
@@ -101,7 +101,7 @@ final class TestServer: @unchecked Sendable {
   private var listener: OpaquePointer?
   private var thread = pthread_t()
   private var running = false
-  fileprivate var held: [Exchange] = []
+  fileprivate var held: [ServedRequest] = []
   private(set) var port: UInt16 = 0
 
   init(
@@ -192,7 +192,7 @@ final class TestServer: @unchecked Sendable {
         exchange(user!).pump()
       },
       on_sent: { user, sent in
-        let me = Unmanaged<Exchange>.fromOpaque(user!).takeRetainedValue()
+        let me = Unmanaged<ServedRequest>.fromOpaque(user!).takeRetainedValue()
         me.server.held.removeAll { $0 === me }
         let sent = sent.pointee
         let outcomes = ["ok", "gone", "timeout", "aborted"]
@@ -213,7 +213,7 @@ final class TestServer: @unchecked Sendable {
     }
     let target = text(head.target)
     record("request \(text(head.method)) \(target.prefix(40))")
-    let me = Exchange(self, conn, target)
+    let me = ServedRequest(self, conn, target)
     if head.malformed_status != 0 {
       record("malformed \(head.malformed_status)")
       me.respond(head.malformed_status, Array(String(cString: head.malformed_reason!).utf8))
@@ -233,6 +233,6 @@ private func server(_ context: UnsafeMutableRawPointer) -> TestServer {
   Unmanaged<TestServer>.fromOpaque(context).takeUnretainedValue()
 }
 
-private func exchange(_ user: UnsafeMutableRawPointer) -> Exchange {
-  Unmanaged<Exchange>.fromOpaque(user).takeUnretainedValue()
+private func exchange(_ user: UnsafeMutableRawPointer) -> ServedRequest {
+  Unmanaged<ServedRequest>.fromOpaque(user).takeUnretainedValue()
 }
