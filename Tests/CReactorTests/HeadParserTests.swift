@@ -155,8 +155,8 @@ private let taken: [HeadCase] = [
 
   /// Each limit, at it and one over it.
   @Test(arguments: [
-    (LIMIT_REQUEST_LINE, 200), (LIMIT_REQUEST_LINE + 1, 414),
-  ]) func requestLineLimit(_ length: Int, _ status: Int) throws {
+    (requestLineLimit, 200), (requestLineLimit + 1, 414),
+  ]) func longRequestLine(_ length: Int, _ status: Int) throws {
     let fixed = "GET / HTTP/1.1\r\n".utf8.count
     let target = "/" + String(repeating: "a", count: length - fixed)
     let server = try TestServer()
@@ -168,12 +168,12 @@ private let taken: [HeadCase] = [
   @Test func anEndlessRequestLineIsRefusedBeforeItEnds() throws {
     let server = try TestServer()
     let client = RawClient(server.port)
-    client.send("GET /" + String(repeating: "a", count: LIMIT_REQUEST_LINE))
+    client.send("GET /" + String(repeating: "a", count: requestLineLimit))
     #expect(client.receiveText().statuses == [414])
   }
 
-  @Test(arguments: [(LIMIT_HEADER_LINE, 200), (LIMIT_HEADER_LINE + 1, 431)])
-  func headerLineLimit(_ length: Int, _ status: Int) throws {
+  @Test(arguments: [(headerLineLimit, 200), (headerLineLimit + 1, 431)])
+  func longHeaderLine(_ length: Int, _ status: Int) throws {
     let server = try TestServer()
     let value = String(repeating: "v", count: length - "A: \r\n".utf8.count)
     #expect(roundTrip(server, get("A: \(value)")).statuses == [status])
@@ -187,8 +187,8 @@ private let taken: [HeadCase] = [
     #expect(roundTrip(server, get(lines)).statuses == [status])
   }
 
-  @Test(arguments: [(LIMIT_HEAD, 200), (LIMIT_HEAD + 1, 431)])
-  func headLimit(_ length: Int, _ status: Int) throws {
+  @Test(arguments: [(headLimit, 200), (headLimit + 1, 431)])
+  func longHead(_ length: Int, _ status: Int) throws {
     let server = try TestServer()
     var head = "GET / HTTP/1.1\r\nHost: a\r\n"
     for i in 0..<4 { head += "X-\(i): " + String(repeating: "v", count: 10_000) + "\r\n" }
@@ -199,6 +199,6 @@ private let taken: [HeadCase] = [
 }
 
 // limits.h is not public: its figures are stated here once more, and crossing them is the test.
-private let LIMIT_REQUEST_LINE = 16 * 1024
-private let LIMIT_HEADER_LINE = 16 * 1024
-private let LIMIT_HEAD = 48 * 1024
+private let requestLineLimit = 16 * 1024
+private let headerLineLimit = 16 * 1024
+private let headLimit = 48 * 1024

@@ -182,14 +182,14 @@ final class TestServer: @unchecked Sendable {
       context: context,
       on_request: { context, conn, head in server(context!).onRequest(conn, head.pointee) },
       on_body: { user, status, bytes, count in
-        let me = servedRequest(user!)
+        let me = exchange(user!)
         let body = Array(UnsafeBufferPointer(start: bytes, count: count))
         me.server.record("body \(status) \(count)")
         me.respond(status == 0 ? 200 : 400, body)
       },
       on_room: { user in
-        servedRequest(user!).server.record("room")
-        servedRequest(user!).pump()
+        exchange(user!).server.record("room")
+        exchange(user!).pump()
       },
       on_sent: { user, sent in
         let me = Unmanaged<ServedRequest>.fromOpaque(user!).takeRetainedValue()
@@ -233,6 +233,6 @@ private func server(_ context: UnsafeMutableRawPointer) -> TestServer {
   Unmanaged<TestServer>.fromOpaque(context).takeUnretainedValue()
 }
 
-private func servedRequest(_ user: UnsafeMutableRawPointer) -> ServedRequest {
+private func exchange(_ user: UnsafeMutableRawPointer) -> ServedRequest {
   Unmanaged<ServedRequest>.fromOpaque(user).takeUnretainedValue()
 }
