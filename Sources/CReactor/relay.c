@@ -27,9 +27,12 @@ static int relay_append(relay *r, const uint8_t *bytes, size_t n) {
 
 static ssize_t relay_on_bytes(void *sink, const uint8_t *bytes, size_t n) {
   relay *r = sink;
-  if (!r->conn) return 0; /* the transfer is being cancelled */
+  uint64_t remaining = r->conn ? conn_body_remaining(r->conn) : 0;
+  if (remaining == 0) { /* the answer has ended, whether on_gone has said so yet or not */
+    cr_transfer_cancel(r->transfer);
+    return 0;
+  }
   size_t skipped = r->skip < n ? (size_t)r->skip : n, fresh = n - skipped;
-  uint64_t remaining = conn_body_remaining(r->conn);
   if (fresh > remaining - r->holding) return -1;
   if (fresh > 0 && conn_body_room(r->conn) == 0) return 0;
 
@@ -49,8 +52,11 @@ static ssize_t relay_on_bytes(void *sink, const uint8_t *bytes, size_t n) {
 static void relay_on_end(void *sink, cr_transfer_result *result) {
   relay *r = sink;
   if (r->conn) {
-    if (r->holding && result->code == CR_TRANSFER_OK) (void)relay_append(r, &r->held, 1);
-    conn_set_feeder(r->conn, NULL, NULL);
+    bool gone = conn_body_remaining(r->conn) == 0; /* the held byte would remain */
+    conn_set_feeder(r->conn, NULL, NULL);          /* first: the last byte ends the answer */
+    if (r->holding && result->code == CR_TRANSFER_OK && !gone)
+      gone = relay_append(r, &r->held, 1) != CR_OK;
+    if (gone) result->code = CR_TRANSFER_CANCELLED;
   }
   result->relayed_bytes = r->relayed_bytes;
   free(r);
