@@ -40,6 +40,7 @@ struct TokenStore {
   struct Full: Error {}
 
   private let accessTokenLifetime: Int64
+  private let capacity: (codes: Int, tokens: Int)
   private var codes: [String: (authorization: Authorization, expires: Int64)] = [:]
   private var accessTokens: [String: AccessToken] = [:]
   private var refreshTokens: [String: RefreshGrant] = [:]
@@ -50,11 +51,17 @@ struct TokenStore {
     let identity: LocalGlobusConfiguration.Identity
   }
 
-  init(accessTokenLifetime: Int64) { self.accessTokenLifetime = accessTokenLifetime }
+  /// `capacity`: codes that wait, and access and refresh tokens alive, each.
+  init(
+    accessTokenLifetime: Int64, capacity: (codes: Int, tokens: Int) = (Limits.codes, Limits.tokens)
+  ) {
+    self.accessTokenLifetime = accessTokenLifetime
+    self.capacity = capacity
+  }
 
   mutating func makeCode(for authorization: Authorization, now: Int64) throws(Full) -> String {
-    if codes.count >= Limits.codes { codes = codes.filter { $0.value.expires > now } }
-    guard codes.count < Limits.codes else { throw Full() }
+    if codes.count >= capacity.codes { codes = codes.filter { $0.value.expires > now } }
+    guard codes.count < capacity.codes else { throw Full() }
     let code = TokenStore.randomText(32)
     codes[code] = (authorization, now + Limits.codeLifetimeSeconds)
     return code
@@ -75,7 +82,7 @@ struct TokenStore {
     resourceServer: String, scopes: [Scope], identity: LocalGlobusConfiguration.Identity,
     offline: Bool, now: Int64
   ) throws(Full) -> IssuedToken {
-    guard refreshTokens.count < Limits.tokens else { throw Full() }
+    guard refreshTokens.count < capacity.tokens else { throw Full() }
     let refreshToken = offline ? TokenStore.randomToken() : nil
     let grant = RefreshGrant(resourceServer: resourceServer, scopes: scopes, identity: identity)
     let issued = try issueAccessToken(grant, refreshToken: refreshToken, now: now)
@@ -105,10 +112,10 @@ struct TokenStore {
   private mutating func issueAccessToken(
     _ grant: RefreshGrant, refreshToken: String?, now: Int64
   ) throws(Full) -> IssuedToken {
-    if accessTokens.count >= Limits.tokens {
+    if accessTokens.count >= capacity.tokens {
       accessTokens = accessTokens.filter { $0.value.expires > now }
     }
-    guard accessTokens.count < Limits.tokens else { throw Full() }
+    guard accessTokens.count < capacity.tokens else { throw Full() }
     let record = AccessToken(
       resourceServer: grant.resourceServer, scopes: grant.scopes, identity: grant.identity,
       issued: now, expires: now + accessTokenLifetime, refreshToken: refreshToken)

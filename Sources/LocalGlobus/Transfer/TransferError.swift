@@ -146,7 +146,6 @@ struct TransferError: Error {
     ---
     Details: \(details)
 
-
     """
   }
 
