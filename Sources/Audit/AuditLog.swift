@@ -49,7 +49,9 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
   /// Opens the database and the spool beside it, replays what the last run left, and starts
   /// the writer thread. Requests that were in flight become `lost`.
   public init(_ options: Options, logger: Logger) throws(AuditError) {
-    precondition(1...Limits.maximumSlots ~= options.spoolSlots)
+    guard 1...Limits.maximumSlots ~= options.spoolSlots else {
+      throw AuditError(.unusable, "an audit spool has 1 to \(Limits.maximumSlots) slots")
+    }
     var options = options
     options.databasePath = absolutePath(options.databasePath)
     try Self.createFolder(of: options.databasePath)

@@ -28,11 +28,10 @@ struct Checksum: @unchecked Sendable {  // the tables are written in `init` only
       let word =
         UInt64(littleEndian: start.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
         ^ UInt64(crc)
-      crc = 0
-      for index in 0..<8 {
-        let byte = Int(truncatingIfNeeded: word >> UInt64(truncatingIfNeeded: 8 &* index)) & 0xFF
-        crc ^= table[(7 &- index) &* 256 &+ byte]
-      }
+      crc =
+        lookup(7, word) ^ lookup(6, word >> 8) ^ lookup(5, word >> 16) ^ lookup(4, word >> 24)
+        ^ lookup(3, word >> 32) ^ lookup(2, word >> 40) ^ lookup(1, word >> 48)
+        ^ lookup(0, word >> 56)
       offset &+= 8
     }
     while offset < count {
@@ -41,5 +40,10 @@ struct Checksum: @unchecked Sendable {  // the tables are written in `init` only
       offset &+= 1
     }
     return ~crc
+  }
+
+  @inline(__always)
+  private func lookup(_ slice: Int, _ word: UInt64) -> UInt32 {
+    table[slice &* 256 &+ Int(truncatingIfNeeded: word & 0xFF)]
   }
 }

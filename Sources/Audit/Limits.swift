@@ -33,11 +33,13 @@ enum Limits {
   static let rowsPerTransaction = 128
   static let pollMilliseconds = 25
   static let firstBackoffMilliseconds = 100
-  static let longestBackoffMilliseconds = 5_000
+  static let longestBackoffMilliseconds = 1_000
   static let busySeconds = 1.0
   static let closeSeconds = 5.0
   /// Polls between two looks at whether the database's file is still the one that is open.
   static let pollsPerFileCheck = 20
+  /// A longer time without records becomes several rows.
+  static let longestGapMicroseconds: Int64 = 1_000_000
   /// Rows of collections, principals, credentials and clients remembered by the writer, each.
   static let rememberedNames = 4_096
   static let walBytesKept = 16 * 1_024 * 1_024
@@ -47,5 +49,6 @@ enum Limits {
   static let maximumRows = 10_000_000
   /// Rows that decide the widths of a table's columns.
   static let rowsMeasured = 1_000
-  static let narrowestColumn = 4
+  /// Columns are not cut below this; those that don't fit are left out.
+  static let narrowestColumn = 19
 }

@@ -95,20 +95,28 @@ extension QueryFilter {
   }
 
   private static func date(_ text: String) -> Int64? {
-    let style = Date.ISO8601FormatStyle()
     let upper = text.uppercased()
-    let date =
-      upper.contains("T")
-      ? (try? style.parse(upper))
-        ?? (try? Date.ISO8601FormatStyle(includingFractionalSeconds: true).parse(upper))
-      : try? style.year().month().day().parse(upper)
-    guard let date, isWellFormed(upper) else { return nil }
-    return Int64((date.timeIntervalSince1970 * 1_000_000).rounded())
+    guard isWellFormed(upper) else { return nil }
+    // The parser lets a day that the month doesn't have overflow into the next one.
+    let day = Date.ISO8601FormatStyle().year().month().day()
+    guard let midnight = try? day.parse(String(upper.prefix(10))),
+      midnight.formatted(day) == upper.prefix(10)
+    else { return nil }
+    guard upper.contains("T") else { return microseconds(midnight) }
+    let style = Date.ISO8601FormatStyle(includingFractionalSeconds: upper.contains("."))
+    return (try? style.parse(upper)).map(microseconds)
   }
 
-  /// The parser takes text that only begins well; RFC 3339's grammar is checked here.
+  private static func microseconds(_ date: Date) -> Int64 {
+    Int64((date.timeIntervalSince1970 * 1_000_000).rounded())
+  }
+
+  /// The grammar of RFC 3339, without leap seconds.
   private static func isWellFormed(_ text: String) -> Bool {
-    text.wholeMatch(
-      of: /\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d))?/) != nil
+    let time = /([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)/
+    let day = text.prefix(10)
+    return day.wholeMatch(of: /\d{4}-\d\d-\d\d/) != nil
+      && (text.count == 10
+        || text.dropFirst(10).first == "T" && text.dropFirst(11).wholeMatch(of: time) != nil)
   }
 }

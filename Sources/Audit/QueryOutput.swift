@@ -106,7 +106,11 @@ public struct QueryOutput {
   }
 
   mutating func end() throws {
-    if format == .table, widths == nil { try beginTable() }
+    guard format == .table else { return }
+    if widths == nil { try beginTable() }
+    if let shown = widths?.count, shown < columns.count {
+      try write("(\(columns.count - shown) more columns: --format json)\n")
+    }
   }
 
   // MARK: Table
@@ -125,23 +129,19 @@ public struct QueryOutput {
     measured = []
   }
 
-  /// Narrows the widest column again and again until the line fits; when all are narrow already
-  /// the last columns are left out.
+  /// Leaves the last columns out until the others fit when cut, then cuts the widest ones.
   static func fit(_ wanted: [Int], _ width: Int?) -> [Int] {
+    guard let width else { return wanted }
+    func excess(_ widths: [Int]) -> Int { widths.reduce(0, +) + 2 * (widths.count - 1) - width }
     var widths = wanted
-    guard let width else { return widths }
-    func excess() -> Int { widths.reduce(0, +) + 2 * (widths.count - 1) - width }
-    while excess() > 0 {
-      let widest = widths.max() ?? 0
-      if widest > Limits.narrowestColumn, let column = widths.firstIndex(of: widest) {
-        let next = widths.filter { $0 < widest }.max() ?? 0
-        let lowest = max(next, Limits.narrowestColumn, widest - excess())
-        widths[column] = min(lowest, widest - 1)
-      } else if widths.count > 1 {
-        widths.removeLast()
-      } else {
-        return [max(1, width)]
-      }
+    while widths.count > 1, excess(widths.map { min($0, Limits.narrowestColumn) }) > 0 {
+      widths.removeLast()
+    }
+    widths = widths.map { min($0, max(1, width)) }
+    while excess(widths) > 0, let widest = widths.max(), widest > 1,
+      let column = widths.firstIndex(of: widest)
+    {
+      widths[column] -= 1
     }
     return widths
   }

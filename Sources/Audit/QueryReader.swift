@@ -25,6 +25,11 @@ public final class QueryReader {
       throw error
     } catch let error as DatabaseError where error.resultCode == .SQLITE_NOTADB {
       throw AuditError(.notOurs, "\(path) is not a database; name the server's with --audit-db")
+    } catch let error as DatabaseError where error.resultCode == .SQLITE_READONLY {
+      throw AuditError(
+        .unusable,
+        "only its owner can read the audit database \(path) while no server runs; "
+          + "run this as the server's user")
     } catch {
       let cause = (error as? DatabaseError)?.message ?? "\(error)"
       throw AuditError(
@@ -94,8 +99,9 @@ public final class QueryReader {
   }
 
   static let tableColumns = [
-    "time", "operation", "status", "outcome", "username", "collection_id", "object_key",
-    "bytes_out", "duration_ms", "remote_ip", "request_id",
+    "replace(substr(time, 1, 19), 'T', ' ') AS time_utc", "operation", "status", "outcome",
+    "object_key", "bytes_out", "username", "duration_ms", "remote_ip", "request_id",
+    "collection_id",
   ]
 
   /// Everything that is recorded of one request, by column of the view; nil: it isn't there.

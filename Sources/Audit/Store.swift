@@ -62,8 +62,10 @@ final class Store {
           .newer, "the audit database \(path) is of a newer version of this program; update it")
       }
     } else {
-      let tables = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_master") ?? 0
-      guard application == 0, version == 0, tables == 0 else {
+      // The migrator's own table is made before the first migration: a killed start leaves it.
+      let foreign = try Int.fetchOne(
+        db, sql: "SELECT count(*) FROM sqlite_master WHERE tbl_name <> 'grdb_migrations'")
+      guard application == 0, version == 0, foreign == 0 else {
         throw AuditError(
           .notOurs,
           "\(path) is a database, but not an audit database; choose another --audit-db")

@@ -35,9 +35,10 @@ final class Writer: @unchecked Sendable {  // after `start`, all state is the au
   }
 
   func start() {
-    let thread = Thread { self.run() }
-    thread.name = "audit"
-    thread.start()
+    Thread {
+      Thread.current.name = "audit"
+      self.run()
+    }.start()
   }
 
   private func run() {
@@ -54,11 +55,11 @@ final class Writer: @unchecked Sendable {  // after `start`, all state is the au
     handoff.stopped()
   }
 
-  /// A gap is recorded once it no longer grows, or after a minute.
+  /// A gap is recorded once it no longer grows, or when it has become long.
   private func due(_ gap: Gap?, isStopping: Bool) -> Gap? {
     defer { seenGap = gap }
     guard let gap else { return nil }
-    let isLong = gap.toMicroseconds - gap.fromMicroseconds > 60_000_000
+    let isLong = gap.toMicroseconds - gap.fromMicroseconds > Limits.longestGapMicroseconds
     return isStopping || isLong || gap == seenGap ? gap : nil
   }
 

@@ -10,18 +10,18 @@ enum GetObject {
   @Loop static func run(_ request: ObjectRequest) async throws(S3Error) -> Reply {
     if request.key.isFolder {
       let head = try request.head(try await request.stat())
-      return Reply(status: head.status, headers: head.headers)
+      return head.reply()
     }
     guard let early = EarlyRead(request.arguments) else {
       let head = try request.head(try await request.stat())
-      guard let range = head.range else { return Reply(status: head.status, headers: head.headers) }
+      guard let range = head.range else { return head.reply() }
       return try await answer(request, head, await read(request, head.isWhole ? nil : range))
     }
     // A child task: it begins when this one first waits, on the loop like everything, and is
     // cancelled and awaited when this function throws.
     async let reading = read(request, early.range)
     let head = try request.head(try await request.stat())
-    if head.status == 304 { return Reply(status: 304, headers: head.headers) }
+    if head.status == 304 { return head.reply() }
     return try await answer(request, head, await reading)
   }
 
@@ -59,7 +59,7 @@ enum GetObject {
   ) async throws(S3Error) -> Reply {
     if let reply = try reply(request, head, reading) { return reply }
     let head = try request.head(try await request.stat(fresh: true))
-    if head.status == 304 { return Reply(status: 304, headers: head.headers) }
+    if head.status == 304 { return head.reply() }
     if let reply = try reply(request, head, reading) { return reply }
     switch reading {
     case .success(let transfer):
@@ -91,11 +91,9 @@ enum GetObject {
     guard let skip = skip(transfer.head, for: head) else { return nil }
     guard head.length > 0 else {
       transfer.cancel()
-      return Reply(status: head.status, headers: head.headers)
+      return head.reply()
     }
-    return Reply(
-      status: head.status, headers: head.headers,
-      body: .object(ObjectBody(transfer: transfer, skip: skip, length: head.length)))
+    return head.reply(.object(ObjectBody(transfer: transfer, skip: skip, length: head.length)))
   }
 
   /// How many bytes of the server's body come before those wanted; nil when the two disagree.

@@ -5,6 +5,6 @@ import Reactor
 enum HeadObject {
   @Loop static func run(_ request: ObjectRequest) async throws(S3Error) -> Reply {
     let head = try request.head(try await request.stat())
-    return Reply(status: head.status, headers: head.headers, body: .none(length: head.length))
+    return head.reply(.none(length: head.length))
   }
 }

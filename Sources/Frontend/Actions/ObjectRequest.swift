@@ -70,6 +70,10 @@ struct ObjectHead: Sendable {
   var isWhole: Bool { status == 200 }
   /// Content-Length of a GET's answer.
   var length: UInt64 { range.map { $0.upperBound - $0.lowerBound + 1 } ?? 0 }
+
+  func reply(_ body: Reply.Body = .bytes([])) -> Reply {
+    Reply(status: status, headers: headers, body: body, objectSize: size)
+  }
 }
 
 extension ObjectRequest {

@@ -13,6 +13,8 @@ struct Reply: Sendable {
   var status: Int
   var headers: Headers = [:]
   var body: Body = .bytes([])
+  /// Bytes of the whole object that this is about.
+  var objectSize: UInt64?
 }
 
 /// An object's bytes on their way: a transfer whose first `skip` bytes are dropped and that then

@@ -126,7 +126,8 @@ extension Action {
     "cors": ["GET": "GetBucketCors", "PUT": "PutBucketCors", "DELETE": "DeleteBucketCors"],
     "delete": ["POST": "DeleteObjects"],
     "encryption": [
-      "GET": "GetBucketEncryption", "PUT": "PutBucketEncryption", "DELETE": "DeleteBucketEncryption",
+      "GET": "GetBucketEncryption", "PUT": "PutBucketEncryption",
+      "DELETE": "DeleteBucketEncryption",
     ],
     "intelligent-tiering": [
       "GET": "GetBucketIntelligentTieringConfiguration",

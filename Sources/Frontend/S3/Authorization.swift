@@ -52,7 +52,8 @@ enum Authorization: Sendable {
       return .version4(try SignatureV4(header: rest, headers: headers))
     case "AWS": return .version2(try SignatureV2(header: rest))
     case "AWS4-ECDSA-P256-SHA256":
-      throw S3Error(.notImplemented, "Signature version 4A is not implemented: sign with version 4.")
+      throw S3Error(
+        .notImplemented, "Signature version 4A is not implemented: sign with version 4.")
     default:
       throw S3Error(
         .authorizationHeaderMalformed,

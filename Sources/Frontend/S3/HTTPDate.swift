@@ -23,7 +23,8 @@ enum HTTPDate {
     guard let month = months.firstIndex(of: month),
       let seconds = seconds(
         year: number(bytes[12..<16]), month: Int64(month) + 1, day: number(bytes[5..<7]),
-        hour: number(bytes[17..<19]), minute: number(bytes[20..<22]), second: number(bytes[23..<25]))
+        hour: number(bytes[17..<19]), minute: number(bytes[20..<22]), second: number(bytes[23..<25])
+      )
     else { return nil }
     return format(seconds) == text ? seconds : nil
   }

@@ -15,7 +15,8 @@ struct ObjectKey: Sendable, CustomStringConvertible {
     }
     guard bytes.count <= Limits.keyBytes else {
       throw S3Error(
-        .keyTooLong, details: [("Size", "\(bytes.count)"), ("MaxSizeAllowed", "\(Limits.keyBytes)")]
+        .keyTooLong,
+        details: [("Size", "\(bytes.count)"), ("MaxSizeAllowed", "\(Limits.keyBytes)")]
       )
     }
     guard let text = String(validating: bytes, as: UTF8.self) else {

@@ -22,7 +22,8 @@ struct RequestAddress: Sendable {
     }
     let question = target.utf8.firstIndex(of: UInt8(ascii: "?")) ?? target.endIndex
     path = String(target[..<question])
-    encodedQuery = question == target.endIndex ? "" : String(target[target.index(after: question)...])
+    encodedQuery =
+      question == target.endIndex ? "" : String(target[target.index(after: question)...])
     let rest = path.dropFirst()
     if let bucket = Self.virtualBucket(host: host, baseHost: baseHost) {
       self.bucket = bucket
@@ -61,7 +62,9 @@ struct RequestAddress: Sendable {
     let host = host.lowercased()
     let name = host.prefix { $0 != ":" }
     let label = name.prefix { $0 != "." }
-    guard name.dropFirst(label.count + 1) == baseHost, CollectionID(label) != nil else { return nil }
+    guard name.dropFirst(label.count + 1) == baseHost, CollectionID(label) != nil else {
+      return nil
+    }
     return String(label)
   }
 }

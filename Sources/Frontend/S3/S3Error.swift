@@ -50,7 +50,8 @@ struct S3Error: Error, Sendable {
       case .badRequest: (400, "This is not a well-formed HTTP request.")
       case .expectationFailed: (417, "The only expectation that this server meets is 100-continue.")
       case .expiredToken: (403, "The credential has expired.")
-      case .internalError: (500, "The server made a mistake. Please tell its operator the request id.")
+      case .internalError:
+        (500, "The server made a mistake. Please tell its operator the request id.")
       case .invalidAccessKeyId: (403, "This access key id was not issued here.")
       case .invalidArgument: (400, "An argument of the request is not valid.")
       case .invalidBucketState: (409, "The bucket's collection can't serve this request.")
@@ -64,7 +65,8 @@ struct S3Error: Error, Sendable {
       case .methodNotAllowed: (405, "This method is not allowed against this resource.")
       case .noSuchBucket: (404, "There is no such bucket.")
       case .noSuchKey: (404, "There is no such key.")
-      case .noSuchVersion: (404, "There is no such version: objects here have the version null only.")
+      case .noSuchVersion:
+        (404, "There is no such version: objects here have the version null only.")
       case .notImplemented: (501, "This is not implemented.")
       case .preconditionFailed: (412, "A precondition of the request does not hold.")
       case .requestHeaderSectionTooLarge: (431, "The request's headers are too large.")
@@ -74,7 +76,10 @@ struct S3Error: Error, Sendable {
       case .requestTooLarge: (413, "The request is too large.")
       case .serviceUnavailable: (503, "Please try again.")
       case .signatureDoesNotMatch:
-        (403, "The signature is not that of the secret access key shown at sign-in: check the secret.")
+        (
+          403,
+          "The signature is not that of the secret access key shown at sign-in: check the secret."
+        )
       case .slowDown: (503, "Please reduce your request rate.")
       case .uriTooLong: (414, "The request's target is too long.")
       case .versionNotSupported: (505, "This server speaks HTTP/1.1.")
@@ -157,7 +162,8 @@ extension S3Error {
         max(retryAfter ?? Limits.retryAfterSeconds, 1), Limits.longestRetryAfterSeconds)
       self.init(.slowDown, headers: [("Retry-After", "\(seconds)")])
     case .unavailable(let cause):
-      self = .unavailable("Globus or the collection can't answer now. Please try again.", cause: cause)
+      self = .unavailable(
+        "Globus or the collection can't answer now. Please try again.", cause: cause)
     case .addressRefused(let cause):
       self.init(
         .accessDenied,

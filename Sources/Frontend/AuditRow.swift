@@ -1,0 +1,105 @@
+// AuditRow: one request's entry in the audit, from what was asked to how it ended.
+//
+// Nothing of a query, no header but User-Agent and Range, and no access key id comes in here.
+
+import Audit
+import Reactor
+
+@Loop final class AuditRow {
+  private(set) var intent: Intent
+  let trace = UpstreamTrace()
+  private let log: AuditLog
+  private let startedAt: UInt64
+  private var ticket: AuditLog.Ticket?
+
+  init(_ exchange: Exchange, log: AuditLog, proxies: TrustedProxies) {
+    self.log = log
+    startedAt = exchange.startedAt.clock
+    let head = exchange.head
+    intent = Intent(
+      requestID: log.newRequest(nowMicroseconds: exchange.startedAt.wall),
+      startMicroseconds: exchange.startedAt.wall, method: head.method, operation: "Unknown",
+      remoteIP: proxies.client(
+        peer: exchange.peerAddress, forwarded: head.values(of: "x-forwarded-for")),
+      peerIP: exchange.peerAddress, userAgent: head["user-agent"] ?? "")
+    intent.host = head["host"]
+    intent.range = head["range"]
+  }
+
+  var requestID: String { intent.requestID.description }
+
+  /// What the request asks for, as far as it could be understood.
+  func describe(_ plan: RequestPlan) {
+    intent.operation = plan.operation
+    intent.collectionID = plan.collection?.description
+    intent.objectKey = plan.objectKey
+    guard let who = plan.authentication else { return }
+    intent.auth = who.auth
+    intent.authResult = who.result
+    intent.credentialFingerprint = who.fingerprint
+    intent.identityID = who.credential?.identity.description
+    intent.username = who.credential?.username
+  }
+
+  func describeMalformed() { intent.operation = "Malformed" }
+
+  /// Takes the record's slot. False: the request can't be recorded and must be refused.
+  func begin() -> Bool {
+    ticket = log.begin(intent)
+    return ticket != nil
+  }
+
+  /// How an answer came about, beyond what its sending shows.
+  struct Facts: Sendable {
+    var errorCode: String?
+    /// For operators; no secret.
+    var errorDetail: String?
+    /// The body broke because of the server behind.
+    var isUpstreamFailure = false
+    var objectSize: UInt64?
+    /// Of a sign-in.
+    var signIn: SignInReply?
+  }
+
+  /// Completes the row. Does nothing for a request that could not be recorded.
+  func complete(_ sent: Sent, _ facts: Facts) {
+    guard let ticket else { return }
+    let end = max(sent.lastByteMicroseconds, sent.outcome == .complete ? 0 : Loop.clockMicroseconds)
+    var completion = Completion(
+      outcome: Self.outcome(sent, isUpstreamFailure: facts.isUpstreamFailure),
+      status: sent.status == 0 ? nil : sent.status,
+      durationMicroseconds: Int64(clamping: max(end, startedAt) - startedAt))
+    completion.errorCode = facts.errorCode
+    completion.errorDetail = facts.errorDetail
+    completion.bytesIn = Int64(clamping: sent.bytesIn)
+    completion.bytesOut = Int64(clamping: sent.bodyBytes)
+    if sent.firstByteMicroseconds > 0 {
+      completion.timeToFirstByteMicroseconds = Int64(
+        clamping: max(sent.firstByteMicroseconds, startedAt) - startedAt)
+    }
+    completion.objectSize = facts.objectSize.map { Int64(clamping: $0) }
+    completion.upstreamHost = trace.host
+    completion.upstreamStatus = trace.status
+    completion.upstreamCalls = trace.calls
+    completion.identityID = facts.signIn?.identityID
+    completion.username = facts.signIn?.username
+    completion.credentialFingerprint = facts.signIn?.credentialFingerprint
+    completion.collectionIDs = facts.signIn?.collections.map(\.description) ?? []
+    log.complete(ticket, completion)
+    self.ticket = nil
+  }
+
+  private static func outcome(_ sent: Sent, isUpstreamFailure: Bool) -> Outcome {
+    switch sent.outcome {
+    case .clientGone: .clientAbort
+    case .timeout: .timeout
+    case .aborted: isUpstreamFailure ? .upstreamAbort : .serverError
+    case .complete:
+      switch sent.status {
+      case ..<400: .ok
+      case ..<500: .clientError
+      default: .serverError
+      }
+    }
+  }
+}

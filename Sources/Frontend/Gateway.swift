@@ -1,0 +1,218 @@
+// Gateway: the one place with the order of a request: authenticate, route, authorise, record the
+// intent, act, answer, record the end.
+//
+// Invariant: every request has exactly one row, begun before any call upstream and completed when
+// its answer has ended, however that was.
+
+import Audit
+import Crypto
+import Logging
+import Reactor
+
+@Loop public final class Gateway {
+  private let configuration: Configuration
+  private let authenticator: Authenticator
+  private let proxies: TrustedProxies
+  private let audit: AuditLog
+  private let collections: any CollectionOpening
+  private let signIn: any SignInHandling
+  private let logger: Logger
+  private var isRefusing = false
+
+  init(
+    _ configuration: Configuration, sealer: CredentialSealer, audit: AuditLog,
+    collections: any CollectionOpening, signIn: any SignInHandling, logger: Logger
+  ) throws(GatewayError) {
+    guard let proxies = TrustedProxies(configuration.trustedProxies) else {
+      throw GatewayError(message: "--trusted-proxy takes networks such as 10.0.0.0/8")
+    }
+    self.configuration = configuration
+    self.proxies = proxies
+    authenticator = Authenticator(sealer: sealer, policy: configuration.signatures)
+    self.audit = audit
+    self.collections = collections
+    self.signIn = signIn
+    self.logger = logger
+  }
+
+  /// A gateway to Globus. Throws what is wrong with the configuration.
+  public convenience init(
+    _ configuration: Configuration, keyring: Keyring, audit: AuditLog, logger: Logger
+  ) throws(GatewayError) {
+    do {
+      let sealer = try CredentialSealer(
+        keyring: keyring, origin: configuration.baseURL.description)
+      let transfer = try TransferClient(configuration)
+      let collections = GlobusCollections(
+        transfer: transfer, servers: try DataServerClient(configuration))
+      let signIn = SignIn(
+        configuration, keyring: keyring, sealer: sealer, auth: try AuthClient(configuration),
+        transfer: transfer)
+      try self.init(
+        configuration, sealer: sealer, audit: audit, collections: collections, signIn: signIn,
+        logger: logger)
+    } catch let error as GatewayError {
+      throw error
+    } catch {
+      throw GatewayError(message: "\(error)")
+    }
+  }
+
+  /// Answers one request, malformed ones included, and returns when the answer has ended.
+  public func handle(_ exchange: Exchange) async {
+    let row = AuditRow(exchange, log: audit, proxies: proxies)
+    if let malformed = exchange.head.malformed {
+      row.describeMalformed()
+      let error = S3Error(malformedStatus: malformed.status, reason: malformed.reason)
+      return await respond(exchange, row, isRecorded(row), close: true) { .refusal(error) }
+    }
+    let plan = RequestPlan(
+      exchange.head, baseURL: configuration.baseURL, authenticator: authenticator,
+      now: exchange.startedAt.wall / 1_000_000)
+    row.describe(plan)
+    await respond(exchange, row, isRecorded(row)) { await self.act(plan, exchange, row) }
+  }
+
+  /// Takes the row's slot. Says so in the log when that begins to fail, and when it ends.
+  private func isRecorded(_ row: AuditRow) -> Bool {
+    let isRecorded = row.begin()
+    if isRecorded == isRefusing {
+      isRefusing = !isRecorded
+      logger.log(
+        level: isRecorded ? .notice : .error,
+        isRecorded
+          ? "requests are recorded again" : "requests are refused: the audit has no room")
+    }
+    return isRecorded
+  }
+
+  /// What to answer, and what the audit keeps of how it came about.
+  private struct Answer {
+    var reply: Reply?
+    var error: S3Error?
+    var facts = AuditRow.Facts()
+
+    static func refusal(_ error: S3Error) -> Answer {
+      Answer(
+        error: error,
+        facts: AuditRow.Facts(errorCode: error.code.rawValue, errorDetail: error.cause))
+    }
+  }
+
+  private func respond(
+    _ exchange: Exchange, _ row: AuditRow, _ isRecorded: Bool, close: Bool = false,
+    _ act: () async -> Answer
+  ) async {
+    var answer =
+      isRecorded
+      ? await act()
+      : .refusal(
+        .unavailable("The request can't be recorded now. Please try again.", cause: "no slot"))
+    var reply = answer.reply ?? refusal(answer.error, exchange.head, row.requestID)
+    reply.headers.add("x-amz-request-id", row.requestID)
+    reply.headers.add("x-amz-id-2", row.requestID)
+    reply.headers.add("Server", "globus-s3-frontend")
+    let (sent, failure) = await reply.send(on: exchange, close: close)
+    if let failure, sent.outcome == .aborted {
+      answer.facts.isUpstreamFailure = true
+      answer.facts.errorCode = "UpstreamAborted"
+      answer.facts.errorDetail = failure.description
+    }
+    // Nobody was told anything: the client left while upstream was still asked.
+    if sent.status == 0, sent.outcome == .clientGone { answer.facts = AuditRow.Facts() }
+    row.complete(sent, answer.facts)
+    if let detail = answer.facts.errorDetail, isRecorded {
+      logger.warning(
+        "request failed",
+        metadata: [
+          "request_id": "\(row.requestID)", "operation": "\(row.intent.operation)",
+          "error_code": "\(answer.facts.errorCode ?? "")", "cause": "\(detail)",
+        ])
+    }
+  }
+
+  private func refusal(_ error: S3Error?, _ head: RequestHead, _ requestID: String) -> Reply {
+    let error = error ?? S3Error(.internalError)
+    var reply = Reply(status: error.code.status)
+    for header in error.headers { reply.headers.add(header.name, header.value) }
+    let resource = head.target.prefix { $0 != "?" }
+    let body = error.body(resource: String(resource), requestID: requestID)
+    reply.headers.add("Content-Type", "application/xml")
+    if head.method == "HEAD" {
+      reply.headers.add("x-amz-error-code", error.code.rawValue)
+      reply.headers.add("x-amz-error-message", error.message)
+      reply.body = .none(length: UInt64(body.count))
+    } else {
+      reply.body = .bytes(body)
+    }
+    return reply
+  }
+
+  private func act(_ plan: RequestPlan, _ exchange: Exchange, _ row: AuditRow) async -> Answer {
+    do throws(S3Error) {
+      if let error = plan.error { throw error }
+      if plan.action == .authStart || plan.action == .authCallback {
+        return await self.signIn(plan, exchange, row)
+      }
+      let reply = try await perform(plan, exchange.head, row.trace)
+      return Answer(reply: reply, facts: AuditRow.Facts(objectSize: reply.objectSize))
+    } catch {
+      return .refusal(error)
+    }
+  }
+
+  private func perform(
+    _ plan: RequestPlan, _ head: RequestHead, _ trace: UpstreamTrace
+  ) async throws(S3Error) -> Reply {
+    guard let id = plan.collection, let query = plan.query, let who = plan.authentication,
+      let credential = who.credential, let fingerprint = who.fingerprint
+    else { throw S3Error(.internalError, cause: "an action without a bucket") }
+    let collection = collections.open(id, credential: credential, fingerprint: fingerprint)
+    let root = Self.root(credential.grant(for: id)?.rootFolder)
+    let signInURL = RequestPlan.signInURL(id, baseURL: configuration.baseURL)
+    guard let key = plan.key else {
+      return try await HeadBucket.run(
+        collection, root: root.isEmpty ? "/" : root, trace: trace, signInURL: signInURL)
+    }
+    let request = ObjectRequest(
+      collection: collection, key: key, path: root + key.path,
+      arguments: try ObjectArguments(query: query) { head[$0] }, trace: trace,
+      signInURL: signInURL)
+    return plan.action == .headObject
+      ? try await HeadObject.run(request) : try await GetObject.run(request)
+  }
+
+  /// A bucket's root folder as the beginning of a path: absolute, without a "/" at its end.
+  private static func root(_ folder: String?) -> String {
+    let names = (folder ?? "").split(separator: "/")
+    return names.map { "/\($0)" }.joined()
+  }
+
+  private func signIn(
+    _ plan: RequestPlan, _ exchange: Exchange, _ row: AuditRow
+  ) async -> Answer {
+    let parameters = plan.query?.parameters ?? []
+    var ids = plan.collection.map { [$0] } ?? []
+    for parameter in parameters where parameter.name == "collection" {
+      if let id = CollectionID(parameter.value), !ids.contains(id) { ids.append(id) }
+    }
+    let request = SignInRequest(
+      head: exchange.head, host: exchange.head["host"]?.lowercased() ?? "",
+      parameters: parameters.map { ($0.name, $0.value) },
+      collections: plan.action == .authStart ? ids : [],
+      isStrict: plan.query?.contains("strict") ?? false, requestID: row.requestID)
+    let answer =
+      plan.action == .authStart
+      ? await signIn.start(request, trace: row.trace)
+      : await signIn.callback(request, trace: row.trace)
+    return Answer(
+      reply: Reply(status: answer.status, headers: answer.headers, body: .bytes(answer.body)),
+      facts: AuditRow.Facts(errorCode: answer.errorCode, signIn: answer))
+  }
+}
+
+/// Why a gateway can't be made; `message` says what to change.
+public struct GatewayError: Error, Sendable, CustomStringConvertible {
+  public let message: String
+  public var description: String { message }
+}

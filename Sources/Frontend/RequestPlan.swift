@@ -1,0 +1,82 @@
+// RequestPlan: what a request asks for and whether it may, before anything is done: address, action
+// and credential, found without a call to anybody.
+//
+// Invariant: as much as can be understood is filled in even when `error` refuses the request, so
+// that refusals are recorded under the right action, bucket and person.
+
+import Reactor
+
+struct RequestPlan: Sendable {
+  var action: Action?
+  var address: RequestAddress?
+  var query: Query?
+  var collection: CollectionID?
+  var key: ObjectKey?
+  var authentication: Authenticator.Result?
+  var error: S3Error?
+
+  /// The name in the audit.
+  var operation: String { action?.operation ?? "Unknown" }
+
+  /// The key in the audit: decoded as far as it can be, without a leading "/".
+  var objectKey: String? {
+    if let key { return key.description }
+    guard let encoded = address?.encodedKey else { return nil }
+    let bytes = PercentEncoding.decode(encoded.utf8) ?? Array(encoded.utf8)
+    return String(decoding: bytes.drop { $0 == UInt8(ascii: "/") }, as: UTF8.self)
+  }
+
+  /// `now` are Unix seconds.
+  init(
+    _ head: RequestHead, baseURL: BaseURL, authenticator: Authenticator, now: Int64
+  ) {
+    do throws(S3Error) {
+      try plan(head, baseURL, authenticator, now)
+    } catch {
+      self.error = error
+    }
+  }
+
+  private mutating func plan(
+    _ head: RequestHead, _ baseURL: BaseURL, _ authenticator: Authenticator, _ now: Int64
+  ) throws(S3Error) {
+    let address = try RequestAddress(
+      host: head["host"] ?? "", target: head.target, baseHost: baseURL.host)
+    self.address = address
+    let query = try Query(address.encodedQuery)
+    self.query = query
+    let action = Action(method: head.method, level: address.level, query: query) { head[$0] }
+    self.action = action
+    collection = try address.collection()
+    key = try address.encodedKey.map { encoded throws(S3Error) in try ObjectKey(encoded: encoded) }
+    if action == .authStart || action == .authCallback { return }
+    try query.requireUnique()
+    let signInURL = Self.signInURL(collection, baseURL: baseURL)
+    let signed = SignedRequest(
+      method: head.method, path: address.path, query: query, headers: head.headers)
+    let who = authenticator.authenticate(signed, now: now, signInURL: signInURL)
+    authentication = who
+    if let error = who.error { throw error }
+    if let collection, who.credential?.grant(for: collection) == nil {
+      throw S3Error(
+        .accessDenied, "The credential does not open this bucket. Get one that does at \(signInURL)"
+      )
+    }
+    switch action {
+    case .unsupported(let name):
+      throw S3Error(.notImplemented, "\(name) is not supported here.")
+    case .notImplemented(let name):
+      throw S3Error(
+        .notImplemented, "The query parameter or sub-resource \"\(name)\" is not implemented here.",
+        details: [("ResourceType", name)])
+    case .methodNotAllowed(let allow):
+      throw S3Error(.methodNotAllowed, headers: [("Allow", allow)])
+    case .headBucket, .headObject, .getObject, .authStart, .authCallback: break
+    }
+  }
+
+  /// Where a person signs in for a bucket, or to learn which there are.
+  static func signInURL(_ collection: CollectionID?, baseURL: BaseURL) -> String {
+    "\(baseURL)/\(collection.map { "\($0)/" } ?? "")?auth"
+  }
+}
