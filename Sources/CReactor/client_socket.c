@@ -86,7 +86,10 @@ static void client_socket_on_event(uv_poll_t *poll, int status, int events) {
     s->armed = 0;
     return;
   }
-  int flags = status < 0 ? CURL_CSELECT_ERR : 0;
+  /* Told of an error, curl ends the transfer; asked to read, it takes what had come before, finds
+   * the error itself, and repeats the request when a connection of its pool had died. */
+  if (status < 0) events = s->wanted;
+  int flags = 0;
   if (events & UV_READABLE) flags |= CURL_CSELECT_IN;
   if (events & UV_WRITABLE) flags |= CURL_CSELECT_OUT;
   client_action(client, fd, flags);

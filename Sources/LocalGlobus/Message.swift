@@ -1,4 +1,4 @@
-// Message: requests and answers as Auth and Transfer see them, and the encodings of their parameters.
+// Message: requests and answers as the services see them, and the encodings of their parameters.
 //
 // A `Request` is a value that tests can make; only `Service` knows the connection behind it.
 

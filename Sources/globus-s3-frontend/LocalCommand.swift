@@ -14,9 +14,9 @@ struct LocalCommand: ParsableCommand {
     commandName: "local",
     abstract: "Serve local folders as Globus collections, with a stand-in for Globus.",
     discussion: """
-      Everything listens on the loopback address only. Prints lines name=value (base_url, auth_url, \
-      transfer_url, ca_file, client_id, client_secret, collection and what belongs to each), then \
-      "ready", and serves until it is interrupted.
+      The stand-in listens on the loopback address only. Prints lines name=value (base_url, \
+      auth_url, transfer_url, ca_file, client_id, client_secret, collection and what belongs to \
+      each), then "ready", and serves until it is interrupted.
       """)
 
   @Option(

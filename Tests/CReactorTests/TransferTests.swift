@@ -2,6 +2,7 @@
 // the callbacks come.
 
 import CReactor
+import Glibc
 import Synchronization
 import Testing
 
@@ -215,6 +216,27 @@ private typealias Request = ClientRun.Request
     #expect(upstream.connections == 2)
   }
 
+  @Test(arguments: [true, false])
+  func aReusedConnectionThatEndsBeforeAnyAnswerIsReplaced(byReset: Bool) {
+    let upstream = Upstream { peer in
+      while peer.readHead() != nil {
+        if peer.number == 1 && peer.upstreamHeads == 2 {
+          return byReset ? peer.reset() : peer.close()
+        }
+        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+      }
+    }
+    var settings = ClientRun.Settings()
+    settings.active = 1
+    let run = ClientRun(settings)
+    run.start("one", upstream.url("/1"))
+    run.start("two", upstream.url("/2"))
+    run.run()
+    #expect(run.events == ["one head 200", "one done ok", "two head 200", "two done ok"])
+    #expect(upstream.heads.map { $0.prefix(6) } == ["GET /1", "GET /2", "GET /2"])
+    #expect(upstream.connections == 2)
+  }
+
   @Test func waitingTransfersGoInOrderOneAtATime() {
     let open = Mutex(0)
     let upstream = Upstream { peer in
@@ -256,5 +278,84 @@ private typealias Request = ClientRun.Request
     run.run()
     #expect(one.code == CR_TRANSFER_OK)
     #expect(one.address == "127.0.0.1")
+  }
+
+  @Test func theEnvironmentsProxyIsUsedOnlyWhenAskedForAndIsAPeerLikeAnyOther() {
+    let proxy = Upstream { peer in
+      let head = peer.readHead()
+      let refuses = head?.hasPrefix("CONNECT") == true
+      peer.send(
+        refuses
+          ? "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
+          : "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    }
+    setenv("http_proxy", proxy.url(), 1)
+    setenv("https_proxy", proxy.url(), 1)
+    defer {
+      unsetenv("http_proxy")
+      unsetenv("https_proxy")
+    }
+    func code(_ url: String, proxied: Bool, allowed: String?) -> cr_transfer_code? {
+      var settings = ClientRun.Settings()
+      settings.proxied = proxied
+      settings.allowAny = false
+      settings.allowed = allowed
+      let run = ClientRun(settings)
+      let one = run.start("one", url)
+      run.run()
+      return one.code
+    }
+    let plain = "http://upstream.invalid/x"
+    #expect(code(plain, proxied: false, allowed: "127.0.0.1") == CR_TRANSFER_RESOLVE_FAILED)
+    #expect(code(plain, proxied: true, allowed: nil) == CR_TRANSFER_ADDRESS_REFUSED)
+    #expect(proxy.connections == 0)
+    #expect(code(plain, proxied: true, allowed: "127.0.0.1") == CR_TRANSFER_OK)
+    #expect(proxy.heads.last?.hasPrefix("GET http://upstream.invalid/x HTTP/1.1") == true)
+    let refused = code("https://upstream.invalid/", proxied: true, allowed: "127.0.0.1")
+    #expect(refused == CR_TRANSFER_CONNECT_FAILED)
+    #expect(proxy.heads.last?.hasPrefix("CONNECT upstream.invalid:443 HTTP/1.1") == true)
+  }
+
+  @Test func transfersCancelledAtAnyMomentEndOnceAndTheOthersWell() {
+    let seed = UInt64.random(in: 0 ... .max)
+    print("seed \(seed)")
+    var random = SplitMix64(seed)
+    let body = String(repeating: "x", count: 100_000)
+    let upstream = Upstream(
+      answer: "HTTP/1.1 200 OK\r\nContent-Length: \(body.utf8.count)\r\n\r\n" + body)
+    var settings = ClientRun.Settings()
+    settings.active = 32
+    let run = ClientRun(settings)
+    var cancelled: [Exchange] = []
+    var kept: [Exchange] = []
+    for n in 0..<600 {
+      let host = random.next() % 2 == 0 ? "localhost" : "127.0.0.1"
+      let fresh = random.next() % 4 == 0
+      let one = run.start(
+        "\(n)", "http://\(host):\(upstream.port)/", Request(fresh: fresh))
+      if random.next() % 3 == 0 {
+        kept.append(one)
+      } else {
+        cancelled.append(one)
+        run.after(random.next() % 120) { if one.code == nil { one.cancel() } }
+      }
+    }
+    run.run()
+    #expect(kept.allSatisfy { $0.code == CR_TRANSFER_OK && $0.body == body })
+    #expect(
+      cancelled.allSatisfy { $0.code == CR_TRANSFER_CANCELLED || $0.code == CR_TRANSFER_OK })
+    #expect(cancelled.contains { $0.code == CR_TRANSFER_CANCELLED })
+  }
+}
+
+private struct SplitMix64: RandomNumberGenerator {
+  private var state: UInt64
+  init(_ seed: UInt64) { state = seed }
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+    return z ^ (z >> 31)
   }
 }

@@ -81,6 +81,9 @@ final class Peer {
     self.upstream = upstream
   }
 
+  /// How many heads all of the upstream's connections have read.
+  var upstreamHeads: Int { upstream.heads.count }
+
   private func fill() -> Bool {
     var chunk = [UInt8](repeating: 0, count: 16384)
     let n = recv(descriptor, &chunk, chunk.count, 0)
@@ -163,4 +166,29 @@ func startThread(_ run: @escaping @Sendable () -> Void) {
     }, body)
   precondition(result == 0)
   pthread_detach(thread)
+}
+
+/// A listener whose queue is full: no further connection comes about. The descriptors that keep it
+/// so, and its port.
+func deafListener() -> ([Int32], UInt16) {
+  var address = sockaddr_in()
+  address.sin_family = sa_family_t(AF_INET)
+  address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+  var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+  let stream = Int32(SOCK_STREAM.rawValue)
+  let listener = socket(AF_INET, stream, 0)
+  var descriptors = [listener]
+  withUnsafeMutablePointer(to: &address) { pointer in
+    pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+      precondition(bind(listener, $0, length) == 0)
+      precondition(listen(listener, 0) == 0)
+      getsockname(listener, $0, &length)
+      for _ in 0..<4 {
+        let client = socket(AF_INET, stream | Int32(SOCK_NONBLOCK.rawValue), 0)
+        _ = connect(client, $0, length)
+        descriptors.append(client)
+      }
+    }
+  }
+  return (descriptors, UInt16(bigEndian: address.sin_port))
 }

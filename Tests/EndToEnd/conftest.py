@@ -5,14 +5,12 @@ The binary is $GLOBUS_S3_FRONTEND_BIN, else the debug build.
 
 import contextlib
 import dataclasses
-import html
 import os
 import pathlib
-import re
 import subprocess
 
+import globus_sdk
 import pytest
-import requests
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get(
@@ -139,18 +137,29 @@ def stand_in(folder):
         yield local
 
 
-def decide(authorize_url, decision="approve", session=requests):
-    """Fills in the consent form as a browser would; returns where it leads."""
-    page = session.get(authorize_url, allow_redirects=False)
-    assert page.status_code == 200, page.text
-    action = re.search(r'<form method="post" action="([^"]*)"', page.text)[1]
-    fields = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', page.text)
-    unescaped = [(html.unescape(name), html.unescape(value)) for name, value in fields]
-    answer = session.post(
-        requests.compat.urljoin(authorize_url, action),
-        data=[*unescaped, ("decision", decision)],
-        allow_redirects=False,
-    )
-    assert answer.status_code == 302, answer.text
-    return answer.headers["Location"]
+@pytest.fixture
+def sdk(stand_in, monkeypatch):
+    """Points Globus's SDK at the stand-in."""
+    monkeypatch.setenv("GLOBUS_SDK_SERVICE_URL_AUTH", stand_in.auth_url)
+    monkeypatch.setenv("GLOBUS_SDK_SERVICE_URL_TRANSFER", stand_in.transfer_url)
+    monkeypatch.setenv("GLOBUS_SDK_VERIFY_SSL", stand_in.ca_file)
 
+
+@pytest.fixture
+def mapped(stand_in):
+    return stand_in.collections[0]
+
+
+@pytest.fixture
+def guest(stand_in):
+    return stand_in.collections[1]
+
+
+@pytest.fixture
+def assured(stand_in):
+    return stand_in.collections[2]
+
+
+@pytest.fixture
+def app(stand_in):
+    return globus_sdk.ConfidentialAppAuthClient(stand_in.client_id, stand_in.client_secret)

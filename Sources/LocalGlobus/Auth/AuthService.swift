@@ -1,9 +1,9 @@
 // AuthService: Globus Auth's OAuth2 endpoints: authorize (with the consent form), token, revoke,
 // introspect and userinfo.
 //
-// The consent form is a plain POST of the authorize request's own parameters with `decision=approve`
-// or `decision=deny` beside them and, optionally, `identity=USERNAME`. It wants no cookie, so a test
-// approves by posting the query string that it was sent to.
+// The consent form is a plain POST of the authorize request's own parameters, beside them
+// `decision=approve` or `decision=deny` and, optionally, `identity=USERNAME`. It wants no cookie,
+// so a test approves by posting the query string that it was sent to.
 
 import Reactor
 
