@@ -87,17 +87,14 @@ static void conn_shut(cr_conn *conn) {
 void conn_end(cr_conn *conn, bool client_may_send) {
   client_may_send |= conn->in_used > conn->in_at;
   request_free(conn);
-  if (conn->tls && !conn->dead) tls_close_notify(conn);
-  if (conn->state == CONN_CLOSING) return;
-  if (conn->eof || conn->dead || conn->listener->loop->stopping ||
-      (!client_may_send && conn->out_bytes == 0)) {
-    conn_close(conn);
-    return;
-  }
-  /* Closing with bytes unread would reset the connection, and the client lose the answer. */
   conn->state = CONN_LINGERING;
   conn->in_at = conn->in_used = 0;
-  if (conn->out_bytes == 0) conn_shut(conn);
+  if (conn->tls && !conn->dead) tls_close_notify(conn);
+  if (conn->state == CONN_CLOSING) return;
+  /* Closing with bytes unread would reset the connection, and the client lose the answer. */
+  bool lingers = client_may_send || conn->out_bytes > 0;
+  if (!lingers || conn->eof || conn->dead || conn->listener->loop->stopping) conn_close(conn);
+  else if (conn->out_bytes == 0) conn_shut(conn);
 }
 
 void conn_lost(cr_conn *conn) {

@@ -279,7 +279,6 @@ static int finish(head_parser *p) {
  * request is refused at its first byte. */
 static int parse_beginning(head_parser *p, const char *bytes, uint32_t n) {
   if (p->start == 0 && n > 0 && bytes[0] == '\r') {
-    if (n < 2) return HTTP_MORE;
     if (bytes[1] != '\n') return head_fail(p, 400, "a carriage return without a line feed");
     p->start = p->line_start = p->searched = 2;
   }
@@ -288,14 +287,19 @@ static int parse_beginning(head_parser *p, const char *bytes, uint32_t n) {
   return HTTP_MORE;
 }
 
-static int over_limit(head_parser *p, bool in_request_line) {
+/* The line that begins at line_start does not end before `end`. */
+static int over_limit(head_parser *p, const char *bytes, uint32_t end, bool in_request_line) {
+  uint32_t at = p->line_start;
+  p->line_start = end;
   if (!in_request_line) return head_fail(p, 431, "a header line or the head is too long");
+  (void)parse_request_line(p, bytes + at, end - at); /* for method and target */
   return head_fail(p, 414, "the request line is too long");
 }
 
 int head_parse(head_parser *p, const char *bytes, size_t count) {
   uint32_t n = count > UINT32_MAX ? UINT32_MAX : (uint32_t)count;
   int result = HTTP_MORE;
+  if (n == 1 && bytes[0] == '\r') return HTTP_MORE; /* perhaps of an empty line */
   if (p->searched <= p->start) result = parse_beginning(p, bytes, n);
   while (result == HTTP_MORE) {
     bool in_request_line = p->line_start == p->start;
@@ -306,7 +310,7 @@ int head_parse(head_parser *p, const char *bytes, size_t count) {
     const char *feed =
         to > p->searched ? memchr(bytes + p->searched, '\n', to - p->searched) : NULL;
     if (!feed) {
-      if (n >= end) result = over_limit(p, in_request_line);
+      if (n >= end) result = over_limit(p, bytes, end, in_request_line);
       else if (to > p->searched) p->searched = to;
       break;
     }

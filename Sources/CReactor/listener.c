@@ -7,7 +7,7 @@
  *   - The listener is freed when it is closing, both its handles are closed and its last
  *     connection is gone.
  */
-#define _GNU_SOURCE /* accept4 */
+#define _GNU_SOURCE 1 /* accept4 */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>

@@ -234,6 +234,7 @@ void tls_send(cr_conn *conn, const uv_buf_t *bufs, unsigned count, size_t body) 
 }
 
 void tls_close_notify(cr_conn *conn) {
+  conn->tls->more = false; /* what is still to be decrypted is for nobody */
   if (!SSL_is_init_finished(conn->tls->ssl)) return;
   ERR_clear_error();
   SSL_shutdown(conn->tls->ssl); /* the client's own close_notify is not waited for */

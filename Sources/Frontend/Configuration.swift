@@ -75,3 +75,8 @@ public struct BaseURL: Sendable, CustomStringConvertible {
       }
   }
 }
+
+extension Configuration {
+  /// Whether the text is a network that `trustedProxies` and `allowPrivateUpstream` take.
+  public static func isNetwork(_ text: String) -> Bool { Network(text) != nil }
+}

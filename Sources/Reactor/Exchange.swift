@@ -64,10 +64,12 @@ public enum BodyError: Error, Sendable {
 
   /// Runs the handler as a task of its own, which is cancelled when the client vanishes. A handler
   /// that returns without an answer leaves the client a closed connection, never a hanging one.
-  func start(_ handler: @escaping Server.Handler) {
+  func start(_ server: Server) {
+    server.requestsInFlight += 1
     task = Loop.start {
-      await handler(self)
+      await server.handler(self)
       if self.sent == nil { _ = await self.abort() }
+      server.requestsInFlight -= 1
     }
   }
 
@@ -201,7 +203,7 @@ func exchangeOnRequest(
   nonisolated(unsafe) let (connection, head) = (connection, head)
   let user = Loop.assumeIsolated { () -> UInt in
     let exchange = Exchange(connection, head.pointee)
-    exchange.start(server.handler)
+    exchange.start(server)
     return UInt(bitPattern: Unmanaged.passRetained(exchange).toOpaque())
   }
   return UnsafeMutableRawPointer(bitPattern: user)

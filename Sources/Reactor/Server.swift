@@ -81,8 +81,11 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
   /// The port listened on.
   public var port: UInt16 { listener.map { cr_listener_port($0) } ?? 0 }
 
-  /// Open connections.
+  /// Open connections; 0 once closed.
   public var connections: UInt32 { listener.map { cr_listener_connections($0) } ?? 0 }
+
+  /// Requests whose handler has not returned.
+  public internal(set) var requestsInFlight = 0
 
   /// Stops accepting; requests in flight are answered, then their connections close.
   public func close() {

@@ -1,11 +1,11 @@
 // AuditCommand: `audit`: reads the record, with or without a running server.
 //
-// Exit codes: 64 for bad usage, 78 when the database can't be opened, each with one line on
-// stderr that says what to change.
+// Exit codes: 64 for bad usage, 78 when the database can't be opened.
 
 import ArgumentParser
 import Audit
-import Foundation
+import FoundationEssentials
+import Glibc
 
 struct AuditCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -31,15 +31,10 @@ struct AuditDatabaseOptions: ParsableArguments {
     do {
       try body(try QueryReader(path: path))
     } catch let error as AuditError {
-      try fail(error.description, exitCode: 78)
+      throw ConfigurationError(QueryOutput.visible(error.description))
     } catch let error as QueryError {
-      try fail(error.description, exitCode: ExitCode.validationFailure.rawValue)
+      throw ConfigurationError(QueryOutput.visible(error.description), code: 64)
     }
-  }
-
-  private func fail(_ message: String, exitCode: Int32) throws {
-    FileHandle.standardError.write(Data("Error: \(QueryOutput.visible(message))\n".utf8))
-    throw ExitCode(exitCode)
   }
 }
 
@@ -50,7 +45,7 @@ struct AuditFormatOptions: ParsableArguments {
 
   var output: QueryOutput {
     QueryOutput(format, width: Self.terminalWidth, isTerminal: isatty(STDOUT_FILENO) == 1) {
-      try FileHandle.standardOutput.write(contentsOf: Data($0.utf8))
+      try writeToStandardOutput($0)
     }
   }
 
@@ -111,14 +106,24 @@ struct AuditShowCommand: ParsableCommand {
   func run() throws {
     try database.read { reader in
       guard let fields = try reader.show(requestID) else {
-        FileHandle.standardError.write(Data("Error: no request \(requestID) is recorded\n".utf8))
-        throw ExitCode.failure
+        throw ConfigurationError("no request \(requestID) is recorded", code: 1)
       }
       let width = fields.map(\.column.count).max() ?? 0
       for (column, value) in fields where value != .null {
-        let name = column.padding(toLength: width, withPad: " ", startingAt: 0)
+        let name = column + String(repeating: " ", count: width - column.count)
         print("\(name)  \(QueryOutput.visible(value.description))")
       }
     }
+  }
+}
+
+/// A reader that has seen enough, such as `head`, ends the command.
+private func writeToStandardOutput(_ text: String) throws {
+  var rest = Array(text.utf8)[...]
+  while !rest.isEmpty {
+    let written = rest.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+    if written < 0 && errno == EINTR { continue }
+    guard written > 0 else { throw ExitCode.failure }
+    rest = rest.dropFirst(written)
   }
 }

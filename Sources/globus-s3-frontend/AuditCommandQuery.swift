@@ -2,7 +2,6 @@
 
 import ArgumentParser
 import Audit
-import Foundation
 
 struct AuditQueryCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -5,6 +5,7 @@
 
 import ArgumentParser
 import FoundationEssentials
+import Frontend
 import Glibc
 import LocalGlobus
 import Reactor
@@ -46,6 +47,15 @@ struct LocalCommand: ParsableCommand {
     help: ArgumentHelp("The frontend's own URL; http://localhost and its port.", valueName: "url"))
   var baseURL: String?
 
+  @Option(help: "The audit database; one that ends with the program when there is none.")
+  var auditDb: String?
+
+  @Option(help: "Keyring for sealing; a random key when there is none.")
+  var keyFile: String?
+
+  @Option(help: "Signatures of header-signed requests: any or verify.")
+  var signatures = SignaturePolicy.any
+
   @Option(help: ArgumentHelp("How long each Transfer call takes at least.", valueName: "ms"))
   var transferLatency: UInt64 = 0
 
@@ -69,9 +79,8 @@ struct LocalCommand: ParsableCommand {
         try await command.serve()
         return 0
       } catch {
-        let line = Array("globus-s3-frontend: \(error)\n".utf8)
-        _ = write(STDERR_FILENO, line, line.count)
-        return EX_CONFIG
+        writeErrorLine("globus-s3-frontend: \(error)")
+        return 78
       }
     }
     throw ExitCode(status)
@@ -84,20 +93,13 @@ struct LocalCommand: ParsableCommand {
     let configuration = try configuration(work)
     let globus = try LocalGlobus(configuration)
     defer { globus.close() }
-    var url = baseURL ?? "http://localhost:\(listen.port)"
-    var frontend: RunningFrontend?
-    if !standInOnly {
-      let setup = FrontendSetup(
-        listen: listen, baseURL: baseURL, clientID: configuration.clientID,
-        clientSecret: configuration.clientSecret, workDirectory: work.path)
-      let running = try await startFrontend(globus, setup)
-      url = running.baseURL
-      frontend = running
-    }
+    let plan = try plan(globus, configuration, work)
+    let service = standInOnly ? nil : try Service(plan)
+    let url = service?.baseURL.description ?? plan.frontend.baseURL.description
     globus.allowRedirect(to: url + "/?auth-callback")
-    announce(globus, configuration, baseURL: url)
+    announce(globus, configuration, baseURL: url, auditDatabase: plan.auditDatabase)
     await interrupted.wait()
-    await frontend?.close()
+    await service?.close()
   }
 
   private func configuration(_ work: WorkDirectory) throws -> LocalGlobusConfiguration {
@@ -138,14 +140,36 @@ struct LocalCommand: ParsableCommand {
     return configuration
   }
 
+  /// The frontend for this stand-in: trusts its authority, and finds its collection on loopback.
+  @Loop private func plan(
+    _ globus: LocalGlobus, _ configuration: LocalGlobusConfiguration, _ work: WorkDirectory
+  ) throws -> ServicePlan {
+    guard let url = BaseURL(baseURL ?? "http://localhost:\(max(listen.port, 1))") else {
+      throw LocalFailure("--base-url: must be http(s)://HOST or http(s)://HOST:PORT, no path")
+    }
+    var frontend = Configuration(
+      baseURL: url, clientID: configuration.clientID, clientSecret: configuration.clientSecret)
+    frontend.authURL = globus.authURL
+    frontend.transferURL = globus.transferURL
+    frontend.upstreamCA = globus.caFile
+    frontend.allowPrivateUpstream = ["127.0.0.0/8", "::1/128"]
+    frontend.signatures = signatures
+    return ServicePlan(
+      frontend: frontend, baseURLFollowsListener: baseURL == nil, listen: [listen],
+      auditDatabase: auditDb ?? work.path + "/audit.db", keyFile: keyFile,
+      logger: makeLogger(.text))
+  }
+
   private func displayName(_ directory: String) -> String {
     directory.split(separator: "/").last.map(String.init) ?? "/"
   }
 
   @Loop private func announce(
-    _ globus: LocalGlobus, _ configuration: LocalGlobusConfiguration, baseURL: String
+    _ globus: LocalGlobus, _ configuration: LocalGlobusConfiguration, baseURL: String,
+    auditDatabase: String
   ) {
     print("base_url=\(baseURL)")
+    if !standInOnly { print("audit_db=\(auditDatabase)") }
     print("auth_url=\(globus.authURL)")
     print("transfer_url=\(globus.transferURL)")
     print("ca_file=\(globus.caFile)")
@@ -164,20 +188,4 @@ struct LocalCommand: ParsableCommand {
   }
 }
 
-/// What the frontend of `local` is to be started with.
-struct FrontendSetup: Sendable {
-  /// Port 0: a free one.
-  var listen: ListenAddress
-  /// Nil: `http://localhost` and the port listened on.
-  var baseURL: String?
-  var clientID, clientSecret: String
-  /// Mode 0700, removed at the end.
-  var workDirectory: String
-}
-
-/// A frontend that serves.
-struct RunningFrontend: Sendable {
-  /// Without trailing slash.
-  var baseURL: String
-  var close: @Loop @Sendable () async -> Void
-}
+extension SignaturePolicy: ExpressibleByArgument {}

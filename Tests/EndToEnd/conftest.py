@@ -1,21 +1,19 @@
-"""What the end-to-end tests stand on: a `globus-s3-frontend local` process each can start.
-
-The binary is $GLOBUS_S3_FRONTEND_BIN, else the debug build.
-"""
+"""What the end-to-end tests stand on: `globus-s3-frontend local`, alone and with its frontend."""
 
 import contextlib
 import dataclasses
 import os
 import pathlib
+import random
 import subprocess
+import sys
 
+import boto3
+import botocore.config
 import globus_sdk
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BINARY = os.environ.get(
-    "GLOBUS_S3_FRONTEND_BIN", str(ROOT / ".build/debug/globus-s3-frontend")
-)
+from frontend import Program, sign_in
 
 TRANSFER = "urn:globus:auth:scope:transfer.api.globus.org:all"
 
@@ -50,29 +48,24 @@ class Collection:
 
 
 class Local:
-    """A running `globus-s3-frontend local`, by the lines that it printed."""
+    """A running `globus-s3-frontend local` with its collections."""
 
-    def __init__(self, process, lines):
-        self.process = process
-        pairs = [line.split("=", 1) for line in lines]
-        self.values = dict(pairs)
+    def __init__(self, program):
+        self.program = program
         self.collections = [
             Collection(
                 id=value,
-                directory=pathlib.Path(self.values[f"collection.{value}.directory"]),
-                kind=self.values[f"collection.{value}.kind"],
-                high_assurance=self.values[f"collection.{value}.high_assurance"] == "true",
-                https_server=self.values[f"collection.{value}.https_server"],
+                directory=pathlib.Path(program.settings[f"collection.{value}.directory"]),
+                kind=program.settings[f"collection.{value}.kind"],
+                high_assurance=program.settings[f"collection.{value}.high_assurance"] == "true",
+                https_server=program.settings[f"collection.{value}.https_server"],
             )
-            for name, value in pairs
+            for name, value in program.all_settings
             if name == "collection"
         ]
 
     def __getattr__(self, name):
-        try:
-            return self.values[name]
-        except KeyError:
-            raise AttributeError(name) from None
+        return getattr(self.program, name)
 
     @property
     def redirect_uri(self):
@@ -80,30 +73,13 @@ class Local:
 
 
 @contextlib.contextmanager
-def run_local(*arguments, stderr=None):
+def run_local(*arguments, log=None):
     """Starts `local` with these arguments; ends it with the block."""
-    process = subprocess.Popen(
-        [BINARY, "local", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        text=True,
-    )
+    program = Program("local", *arguments, log=log).wait_ready()
     try:
-        lines = []
-        for line in process.stdout:
-            if line == "ready\n":
-                break
-            lines.append(line.rstrip("\n"))
-        else:
-            raise RuntimeError(f"local ended with {process.wait()} before it was ready")
-        yield Local(process, lines)
+        yield Local(program)
     finally:
-        process.terminate()
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        program.stop()
 
 
 @pytest.fixture(scope="session")
@@ -163,3 +139,50 @@ def assured(stand_in):
 @pytest.fixture
 def app(stand_in):
     return globus_sdk.ConfidentialAppAuthClient(stand_in.client_id, stand_in.client_secret)
+
+
+@pytest.fixture(scope="session")
+def local(tmp_path_factory):
+    """`local` on a folder of samples: base_url, collection, audit_db, … and `folder`."""
+    folder = tmp_path_factory.mktemp("samples")
+    (folder / "example.txt").write_text("An object in a Globus collection.\n")
+    (folder / "thousand.bin").write_bytes(bytes(n % 251 for n in range(1000)))
+    (folder / "large.bin").write_bytes(random.Random(1).randbytes(20 * 1024 * 1024 + 7))
+    (folder / "empty").touch()
+    (folder / "folder").mkdir()
+    state = tmp_path_factory.mktemp("state")
+    program = Program("local", "--directory", folder, "--listen", "127.0.0.1:0",
+                      "--audit-db", state / "audit.db", log=state / "log")
+    program.folder = folder
+    yield program.wait_ready()
+    assert program.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def credential(local):
+    answer = sign_in(local.base_url, local.collection)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+@pytest.fixture(scope="session")
+def aws(local, credential):
+    """The real aws command, signed in with any secret."""
+    def command(*arguments, environment=None):
+        return subprocess.run(
+            [pathlib.Path(sys.executable).parent / "aws", *map(str, arguments)],
+            check=True, capture_output=True, text=True, timeout=120,
+            env={"PATH": os.environ["PATH"], "HOME": "/nonexistent",
+                 "AWS_ENDPOINT_URL": local.base_url, "AWS_DEFAULT_REGION": "globus",
+                 "AWS_ACCESS_KEY_ID": credential["access_key_id"],
+                 "AWS_SECRET_ACCESS_KEY": "any", **(environment or {})})
+    return command
+
+
+@pytest.fixture(scope="session")
+def s3(local, credential):
+    """boto3, signed in with any secret."""
+    return boto3.client(
+        "s3", endpoint_url=local.base_url, region_name="globus",
+        aws_access_key_id=credential["access_key_id"], aws_secret_access_key="any",
+        config=botocore.config.Config(retries={"max_attempts": 1}))

@@ -5,7 +5,6 @@ import hashlib
 import json
 import secrets
 import stat
-import subprocess
 
 import globus_sdk
 import pytest
@@ -194,12 +193,10 @@ def test_a_sample_folder_and_a_clean_end():
 
 
 def test_what_cannot_be_served(folder):
-    with pytest.raises(RuntimeError, match="ended with 78"):
-        with run_local(
-            "--stand-in-only", "--directory", folder / "nothing", stderr=subprocess.DEVNULL
-        ):
+    with pytest.raises(RuntimeError, match="78"):
+        with run_local("--stand-in-only", "--directory", folder / "nothing"):
             pass
-    with pytest.raises(RuntimeError, match="ended with 64"):
-        with run_local("--stand-in-only", "--collection", "x=y", stderr=subprocess.DEVNULL):
+    with pytest.raises(RuntimeError, match="64"):
+        with run_local("--stand-in-only", "--collection", "x=y"):
             pass
 

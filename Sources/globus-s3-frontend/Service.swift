@@ -1,0 +1,96 @@
+// Service: a running frontend: its audit, its gateway, its listeners, and their end.
+//
+// What is opened first is closed last: the audit is there before a request can come, and is closed
+// after the last answer.
+
+import Audit
+import Frontend
+import Logging
+import Reactor
+
+@Loop final class Service {
+  private(set) var servers: [Server] = []
+  private(set) var baseURL: BaseURL
+  private let audit: AuditLog
+  private var gateway: Gateway?
+
+  init(_ plan: ServicePlan) throws(ConfigurationError) {
+    baseURL = plan.frontend.baseURL
+    let keyring = try Service.keyring(plan)
+    if plan.frontend.signatures == .any, plan.listen.contains(where: { !$0.isLoopback }) {
+      plan.logger.warning(
+        "signatures are not verified (--signatures any) on an address that others can reach")
+    }
+    var options = AuditLog.Options(databasePath: plan.auditDatabase)
+    options.onFailure = plan.auditOnFailure
+    options.version = Command.number
+    do {
+      audit = try AuditLog(options, logger: plan.logger)
+    } catch {
+      throw ConfigurationError(error.description)
+    }
+    do {
+      try listen(plan, keyring)
+    } catch let error as ReactorError {
+      throw stopped(error.message)
+    } catch {
+      throw stopped("\(error)")
+    }
+  }
+
+  private func listen(_ plan: ServicePlan, _ keyring: Keyring) throws {
+    let identity = try plan.tls.map {
+      try TLSIdentity(certificateFile: $0.certificate, keyFile: $0.key)
+    }
+    for address in plan.listen {
+      let configuration = Server.Configuration(host: address.host, port: address.port)
+      servers.append(
+        // Requests come in a later turn of the loop, when the gateway is there.
+        try Server(configuration, tls: identity) { [self] in await gateway!.handle($0) })
+    }
+    var frontend = plan.frontend
+    if plan.baseURLFollowsListener, let server = servers.first,
+      let url = BaseURL("http://localhost:\(server.port)")
+    {
+      frontend.baseURL = url
+    }
+    baseURL = frontend.baseURL
+    gateway = try Gateway(
+      frontend, keyring: keyring, audit: audit, logger: plan.logger)
+  }
+
+  /// Closes what is open already when the rest can't be opened.
+  private func stopped(_ message: String) -> ConfigurationError {
+    for server in servers { server.close() }
+    audit.close()
+    return ConfigurationError(message)
+  }
+
+  /// Stops accepting, lets requests in flight finish for a moment, and commits what they leave.
+  func close() async {
+    for server in servers { server.close() }
+    for _ in 0..<Limits.drainTurns where servers.contains(where: { $0.requestsInFlight > 0 }) {
+      await Loop.sleep(milliseconds: Limits.drainTurnMilliseconds)
+    }
+    audit.close()
+  }
+
+  private static func keyring(_ plan: ServicePlan) throws(ConfigurationError) -> Keyring {
+    guard let file = plan.keyFile else {
+      plan.logger.notice("no --key-file: credentials end with this process")
+      return .random()
+    }
+    do {
+      return try Keyring(file: file)
+    } catch {
+      throw ConfigurationError(error.description)
+    }
+  }
+}
+
+/// Bounds of the command.
+enum Limits {
+  /// How long a closing server waits for requests in flight: 30 seconds.
+  static let drainTurns = 600
+  static let drainTurnMilliseconds: UInt64 = 50
+}

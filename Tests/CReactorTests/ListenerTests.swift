@@ -1,0 +1,58 @@
+// Listeners: what they bind, how they refuse, how many they accept.
+
+import CReactor
+import Glibc
+import Testing
+
+private let request = "GET /peer HTTP/1.1\r\nHost: a\r\n\r\n"
+
+@Suite(.serialized) struct ListenerTests {
+  @Test func theErrorNamesTheAddressAndTheReason() throws {
+    let first = try TestServer()
+    let taken = #expect(throws: TestServer.Failure.self) { try TestServer(port: first.port) }
+    #expect(taken?.message == "can't listen on 127.0.0.1:\(first.port): Address already in use")
+    let foreign = #expect(throws: TestServer.Failure.self) { try TestServer(host: "192.0.2.1") }
+    #expect(
+      foreign?.message == "can't listen on 192.0.2.1:0: Cannot assign requested address")
+    let unknown = #expect(throws: TestServer.Failure.self) { try TestServer(host: "no host") }
+    #expect(unknown?.message.hasPrefix("can't listen on no host:0: ") == true)
+  }
+
+  @Test(arguments: ["127.0.0.1", "0.0.0.0", "::"]) func thePeerIsItsNumericAddress(_ host: String)
+    throws
+  {
+    let server: TestServer
+    do { server = try TestServer(host: host) } catch let failure as TestServer.Failure {
+      // A machine without IPv6 can't bind ::, and says so.
+      #expect(host == "::" && failure.message.contains("not supported"))
+      return
+    }
+    #expect(roundTrip(server, request).hasSuffix("\r\n\r\n127.0.0.1 false"))
+  }
+
+  @Test func overTheMaximumClientsWaitUntilOneLeaves() throws {
+    let server = try TestServer(connections: 2)
+    let first = RawClient(server.port)
+    let second = RawClient(server.port)
+    first.send(request)
+    second.send(request)
+    #expect(first.receiveAnswer(body: 15).statuses == [200])
+    #expect(second.receiveAnswer(body: 15).statuses == [200])
+    let third = RawClient(server.port)
+    third.send(request)
+    #expect(third.receive(atLeast: 1, patience: 200).end == .waiting)
+    #expect(server.events.count == 4)
+    first.close()
+    #expect(third.receiveAnswer(body: 15).statuses == [200])
+  }
+
+  @Test func manyConnectionsComeAndGo() throws {
+    let server = try TestServer()
+    for _ in 0..<5 {
+      let clients = (0..<100).map { _ in RawClient(server.port) }
+      for client in clients { client.send(request) }
+      for client in clients { #expect(client.receiveAnswer(body: 15).statuses == [200]) }
+    }
+    #expect(server.events(until: "sent", count: 500).count == 1000)
+  }
+}
