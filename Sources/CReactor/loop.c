@@ -157,11 +157,12 @@ int cr_loop_new(cr_loop_callbacks callbacks, cr_loop **out) {
 
 void cr_loop_run(cr_loop *loop) {
   current_loop = loop;
-  /* UV_RUN_DEFAULT returns when stopping has closed or unreferenced every handle. Deferred calls
-   * and Swift's last jobs may open and close others, so it is run until none is left. */
-  do uv_run(&loop->uv, UV_RUN_DEFAULT);
-  while (loop->deferred_head || uv_loop_alive(&loop->uv));
-  loop_turn(loop);
+  /* uv_run returns when stopping has closed or unreferenced every handle. Deferred calls and the
+   * caller's last work may open and close others, so it is run until nothing is left. */
+  do {
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    loop_turn(loop);
+  } while (loop->deferred_head || uv_loop_alive(&loop->uv));
   uv_close((uv_handle_t *)&loop->prepare, NULL);
   uv_close((uv_handle_t *)&loop->check, NULL);
   uv_close((uv_handle_t *)&loop->idle, NULL);

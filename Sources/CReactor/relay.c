@@ -2,10 +2,13 @@
  *
  *   - The last byte declared is held back until the transfer has ended well, so that a client that
  *     was given every byte may take the answer for complete. It counts as relayed when it is sent.
- *   - Nothing is buffered here but that byte: the transfer pauses while the connection has no room.
+ *   - The piece that it came in waits with it: most transfers end at once, and a small body then
+ *     leaves in one write. Nothing else is buffered here: the transfer pauses while the connection
+ *     has no room.
  *   - The relay goes with the transfer's end; the connection may go before it.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "internal.h"
 
@@ -14,8 +17,8 @@ typedef struct {
   cr_transfer *transfer;
   uint64_t skip; /* bytes still to be dropped */
   uint64_t relayed_bytes;
-  bool holding;
-  uint8_t held;
+  uint8_t *held; /* the body's last piece */
+  size_t held_len;
 } relay;
 
 static int relay_append(relay *r, const uint8_t *bytes, size_t n) {
@@ -23,6 +26,20 @@ static int relay_append(relay *r, const uint8_t *bytes, size_t n) {
   int result = conn_body_append(r->conn, bytes, n);
   if (result == CR_OK) r->relayed_bytes += n;
   return result;
+}
+
+static int relay_hold(relay *r, const uint8_t *bytes, size_t n) {
+  r->held = malloc(n);
+  if (!r->held) return CR_EMEMORY;
+  memcpy(r->held, bytes, n);
+  r->held_len = n;
+  return CR_OK;
+}
+
+/* Of the held bytes, those that may go out after such an end. */
+static size_t relay_releasable(const relay *r, cr_transfer_code code) {
+  if (code == CR_TRANSFER_OK) return r->held_len;
+  return code == CR_TRANSFER_TOO_LARGE || r->held_len == 0 ? 0 : r->held_len - 1;
 }
 
 static ssize_t relay_on_bytes(void *sink, const uint8_t *bytes, size_t n) {
@@ -33,17 +50,14 @@ static ssize_t relay_on_bytes(void *sink, const uint8_t *bytes, size_t n) {
     return 0;
   }
   size_t skipped = r->skip < n ? (size_t)r->skip : n, fresh = n - skipped;
-  if (fresh > remaining - r->holding) return -1;
+  if (fresh > remaining - r->held_len) return -1;
   if (fresh > 0 && conn_body_room(r->conn) == 0) return 0;
 
-  bool hold = fresh > 0 && fresh == remaining;
-  if (relay_append(r, bytes + skipped, fresh - hold) != CR_OK) {
+  int result = fresh == remaining ? relay_hold(r, bytes + skipped, fresh)
+                                  : relay_append(r, bytes + skipped, fresh);
+  if (result != CR_OK) {
     cr_transfer_cancel(r->transfer);
     return 0;
-  }
-  if (hold) {
-    r->holding = true;
-    r->held = bytes[n - 1];
   }
   r->skip -= skipped;
   return (ssize_t)n;
@@ -52,13 +66,13 @@ static ssize_t relay_on_bytes(void *sink, const uint8_t *bytes, size_t n) {
 static void relay_on_end(void *sink, cr_transfer_result *result) {
   relay *r = sink;
   if (r->conn) {
-    bool gone = conn_body_remaining(r->conn) == 0; /* the held byte would remain */
+    bool gone = conn_body_remaining(r->conn) == 0; /* the held bytes would remain */
     conn_set_feeder(r->conn, NULL, NULL);          /* first: the last byte ends the answer */
-    if (r->holding && result->code == CR_TRANSFER_OK && !gone)
-      gone = relay_append(r, &r->held, 1) != CR_OK;
+    if (!gone) gone = relay_append(r, r->held, relay_releasable(r, result->code)) != CR_OK;
     if (gone) result->code = CR_TRANSFER_CANCELLED;
   }
   result->relayed_bytes = r->relayed_bytes;
+  free(r->held);
   free(r);
 }
 

@@ -227,7 +227,7 @@ extension Exchange {
     body = text(result.body, result.body_len)
     bodyBytes = result.body_bytes
     relayedBytes = result.relayed_bytes
-    run.note("\(name) done \(result.code)")
+    run.note("\(name) done \(result.code.name)")
     whenDone(self)
     run.finished()
   }
@@ -238,8 +238,8 @@ private func text<T>(_ bytes: UnsafePointer<T>?, _ count: Int) -> String {
     decoding: UnsafeRawBufferPointer(start: bytes, count: bytes == nil ? 0 : count), as: UTF8.self)
 }
 
-extension cr_transfer_code: @retroactive CustomStringConvertible {
-  public var description: String {
+extension cr_transfer_code {
+  fileprivate var name: String {
     switch self {
     case CR_TRANSFER_OK: "ok"
     case CR_TRANSFER_CANCELLED: "cancelled"

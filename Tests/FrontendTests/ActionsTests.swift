@@ -22,6 +22,8 @@ private let text = "0123456789"
 }
 
 @Suite struct ActionsTests {
+  init() { Loop.runInBackground() }
+
   @Loop private func bed(_ upstream: @escaping Server.Handler = honest) throws -> GatewayBed {
     let bed = try GatewayBed(upstream: upstream)
     bed.addFile("/a.txt", size: text.utf8.count)

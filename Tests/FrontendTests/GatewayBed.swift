@@ -98,7 +98,7 @@ struct Answer: Sendable {
 
 @Loop final class GatewayBed {
   nonisolated static let bucket = "6d8f2e3a-1b2c-4d5e-8f90-a1b2c3d4e5f6"
-  static let modified: Int64 = 784_111_777
+  nonisolated static let modified: Int64 = 784_111_777
 
   let collection: MemoryCollection
   let signIn = ScriptedSignIn()
@@ -114,7 +114,6 @@ struct Answer: Sendable {
     policy: SignaturePolicy = .any, spoolSlots: Int = 64, proxies: [String] = [],
     upstream: @escaping Server.Handler = { _ = await $0.respond(500, [:]) }
   ) throws {
-    Loop.runInBackground()
     var plain = HTTPClient.Configuration()
     plain.allowPlainHTTP = true
     plain.allowAnyAddress = true

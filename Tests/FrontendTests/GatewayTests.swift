@@ -8,6 +8,8 @@ private let bucket = GatewayBed.bucket
 private let signInURL = "http://localhost:8000/\(bucket)/?auth"
 
 @Suite struct GatewayTests {
+  init() { Loop.runInBackground() }
+
   @Test(arguments: [
     ("GET", "/a/../b", 400, "InvalidURI", "GetObject"),
     ("GET", "/a%00", 400, "InvalidURI", "GetObject"),
