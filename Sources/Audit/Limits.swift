@@ -6,7 +6,7 @@
 enum Limits {
   // Text of an intent.
   static let method = 16
-  static let operation = 32
+  static let operation = 48
   static let address = 46
   static let userAgent = 256
   static let host = 255

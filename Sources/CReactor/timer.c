@@ -1,7 +1,7 @@
 /* timer.c: one-shot timers and signal handlers.
  *
- *   - on_timer comes exactly once, from uv_close's callback when cancelled, so never inside
- *     cr_timer_cancel; a timer that has fired can't be cancelled any more: it is gone.
+ *   - on_timer comes exactly once: in order of time when the timer fires, else from uv_close's
+ *     callback, so never inside cr_timer_cancel.
  */
 #include <stdlib.h>
 
@@ -18,21 +18,25 @@ struct cr_timer {
 
 static void timer_on_closed(uv_handle_t *handle) {
   cr_timer *timer = handle->data;
-  timer->on_timer(timer->context, timer->fired);
+  if (!timer->fired) timer->on_timer(timer->context, false);
   free(timer);
 }
 
-static void timer_end(cr_timer *timer, bool fired) {
-  if (uv_is_closing((uv_handle_t *)&timer->uv)) return;
-  timer->fired = fired;
+static void timer_close(cr_timer *timer) {
   loop_remove_member(timer->loop, &timer->member);
   uv_close((uv_handle_t *)&timer->uv, timer_on_closed);
 }
 
-static void timer_on_fire(uv_timer_t *uv) { timer_end(uv->data, true); }
+/* Told here and not when closed: libuv closes the handles of one turn in reverse order. */
+static void timer_on_fire(uv_timer_t *uv) {
+  cr_timer *timer = uv->data;
+  timer->fired = true;
+  timer->on_timer(timer->context, true);
+  timer_close(timer);
+}
 
 static void timer_on_loop_end(cr_loop_member *member) {
-  timer_end(container_of(member, cr_timer, member), false);
+  timer_close(container_of(member, cr_timer, member));
 }
 
 int cr_timer_start(cr_loop *loop, uint64_t delay_ms, cr_timer_callback on_timer, void *context,
@@ -52,7 +56,9 @@ int cr_timer_start(cr_loop *loop, uint64_t delay_ms, cr_timer_callback on_timer,
   return CR_OK;
 }
 
-void cr_timer_cancel(cr_timer *timer) { timer_end(timer, false); }
+void cr_timer_cancel(cr_timer *timer) {
+  if (!timer->fired && !uv_is_closing((uv_handle_t *)&timer->uv)) timer_close(timer);
+}
 
 struct cr_signal {
   cr_loop_member member;

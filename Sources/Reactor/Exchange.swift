@@ -141,8 +141,13 @@ public enum BodyError: Error, Sendable {
 
   /// Waits for the end of the answer.
   public func finish() async -> Sent {
-    if let sent { return sent }
-    return await withCheckedContinuation { sentContinuations.append($0) }
+    await withCheckedContinuation { continuation in
+      if let sent {
+        continuation.resume(returning: sent)
+      } else {
+        sentContinuations.append(continuation)
+      }
+    }
   }
 
   /// Gives up on the answer, visibly: the connection is closed, or reset in the midst of a body.

@@ -195,7 +195,10 @@ private struct TransferDone: Sendable {
     consumed = true
     if attach(raw) != 0 { cr_transfer_cancel(raw) }
     return await withTaskCancellationHandler {
-      await withCheckedContinuation { doneContinuation = $0 }
+      // The end may have come already when this task was moved between executors on its way here.
+      await withCheckedContinuation { continuation in
+        if let done { continuation.resume(returning: done) } else { doneContinuation = continuation }
+      }
     } onCancel: {
       Loop.perform { self.cancel() }
     }

@@ -20,7 +20,7 @@ private let signInURL = "http://localhost:8000/\(bucket)/?auth"
     ("GET", "/?list-type=2", 501, "NotImplemented", "ListObjectsV2"),
     ("GET", "/a?versionId=1&versionId=1", 400, "InvalidArgument", "GetObject"),
     ("DELETE", "/a", 501, "NotImplemented", "DeleteObject"),
-    ("PATCH", "/a", 405, "MethodNotAllowed", "Unknown"),
+    ("POST", "/a", 405, "MethodNotAllowed", "Unknown"),
   ])
   @Loop func refusalsAskNobodyAndAreRecorded(
     _ method: String, _ target: String, _ status: Int, _ code: String, _ operation: String

@@ -10,7 +10,8 @@ import Reactor
   struct StatKey: Hashable, Sendable {
     let credential: String
     let collection: CollectionID
-    let path: String
+    /// Bytes, because equal Strings may be different paths (NFC and NFD).
+    let path: [UInt8]
   }
 
   fileprivate let transfer: TransferClient
@@ -80,6 +81,6 @@ import Reactor
   }
 
   private func key(_ path: String) -> GlobusCollections.StatKey {
-    GlobusCollections.StatKey(credential: fingerprint, collection: id, path: path)
+    GlobusCollections.StatKey(credential: fingerprint, collection: id, path: Array(path.utf8))
   }
 }
