@@ -89,14 +89,17 @@ import Reactor
     signatures: SignaturePolicy = .any, transferURL: String? = nil, authURL: String? = nil,
     clientSecret: String? = nil
   ) throws {
-    folder = try TemporaryFolder()
+    let folder = try TemporaryFolder()
+    self.folder = folder
     _ = folder.write("hello", to: "example.txt")
     let box = Box()
     self.box = box
-    server = try Server(Server.Configuration(host: "127.0.0.1", port: 0)) { exchange in
+    let server = try Server(Server.Configuration(host: "127.0.0.1", port: 0)) { exchange in
       await box.handler?(exchange)
     }
-    baseURL = BaseURL("http://127.0.0.1:\(server.port)")!
+    self.server = server
+    let baseURL = BaseURL("http://127.0.0.1:\(server.port)")!
+    self.baseURL = baseURL
     var served = LocalGlobusConfiguration(
       collections: [Self.mapped, Self.guest, Self.assured].map {
         .init(id: $0.description, directory: folder.path, displayName: "Lab <data>")
