@@ -14,8 +14,16 @@ private let guest = SignInBed.guest
   init() { Loop.runInBackground() }
 
   struct Success: Decodable {
-    let access_key_id, secret_access_key, endpoint_url, expires_at: String
+    let accessKeyID, secretAccessKey, endpointURL, expiresAt: String
     let collections: [String]
+
+    enum CodingKeys: String, CodingKey {
+      case collections
+      case accessKeyID = "access_key_id"
+      case secretAccessKey = "secret_access_key"
+      case endpointURL = "endpoint_url"
+      case expiresAt = "expires_at"
+    }
   }
 
   struct Failure: Decodable {
@@ -35,17 +43,17 @@ private let guest = SignInBed.guest
       #expect(page.status == 200)
       let result = try json(Success.self, page)
       #expect(result.collections == [id.description])
-      #expect(result.endpoint_url == bed.baseURL.description)
-      let credential = try bed.sealer.open(result.access_key_id)
+      #expect(result.endpointURL == bed.baseURL.description)
+      let credential = try bed.sealer.open(result.accessKeyID)
       #expect(
-        try bed.sealer.secretAccessKey(for: result.access_key_id).value == result.secret_access_key)
+        try bed.sealer.secretAccessKey(for: result.accessKeyID).value == result.secretAccessKey)
       #expect(credential.username == "researcher@example.org" && !credential.isStrict)
       #expect(credential.expiresAt - credential.issuedAt <= 172_800)
       #expect(
-        try Date(result.expires_at, strategy: .iso8601).timeIntervalSince1970
+        try Date(result.expiresAt, strategy: .iso8601).timeIntervalSince1970
           == Double(credential.expiresAt))
 
-      let fingerprint = CredentialSealer.fingerprint(of: result.access_key_id)
+      let fingerprint = CredentialSealer.fingerprint(of: result.accessKeyID)
       let collection = bed.collections.open(id, credential: credential, fingerprint: fingerprint)
       let trace = UpstreamTrace()
       #expect(try await collection.stat("/example.txt", trace: trace).size == 5)
