@@ -42,6 +42,21 @@ import Reactor
   }
 }
 
+/// Runs `body` in a task of the loop, as all request logic runs: a test's own task would leave the
+/// loop's thread at every `await`.
+func onLoop(_ body: @escaping @Loop @Sendable () async throws -> Void) async throws {
+  try await withCheckedThrowingContinuation { continuation in
+    Loop.start {
+      do {
+        try await body()
+        continuation.resume()
+      } catch {
+        continuation.resume(throwing: error)
+      }
+    }
+  }
+}
+
 /// A folder that ends with its owner.
 final class TemporaryFolder: Sendable {
   let path: String

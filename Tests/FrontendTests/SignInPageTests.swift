@@ -37,15 +37,23 @@ private func text(_ reply: SignInReply) -> String { String(decoding: reply.body,
 
   @Test func jsonIsTheContractsObject() throws {
     struct Object: Decodable, Equatable {
-      let access_key_id, secret_access_key, endpoint_url, expires_at: String
+      let accessKeyID, secretAccessKey, endpointURL, expiresAt: String
       let collections: [String]
+
+      enum CodingKeys: String, CodingKey {
+        case collections
+        case accessKeyID = "access_key_id"
+        case secretAccessKey = "secret_access_key"
+        case endpointURL = "endpoint_url"
+        case expiresAt = "expires_at"
+      }
     }
     let reply = SignInAnswer.success(signedIn(), as: .json)
     #expect(
       try JSONDecoder().decode(Object.self, from: Data(reply.body))
         == Object(
-          access_key_id: "GS3Akey", secret_access_key: "sEcReT",
-          endpoint_url: "https://s3.example.org", expires_at: "2026-03-04T05:06:07Z",
+          accessKeyID: "GS3Akey", secretAccessKey: "sEcReT",
+          endpointURL: "https://s3.example.org", expiresAt: "2026-03-04T05:06:07Z",
           collections: [a.description]))
     #expect(reply.headers["content-type"] == "application/json; charset=utf-8")
   }
@@ -63,7 +71,7 @@ private func text(_ reply: SignInReply) -> String { String(decoding: reply.body,
     #expect(!page.contains("<script"))
   }
 
-  @Test func strictCredentialsMaySharelinks() {
+  @Test func strictCredentialsMayShareLinks() {
     let page = text(SignInAnswer.success(signedIn(strict: true), as: .html))
     #expect(page.contains("<b>strict</b>"))
     #expect(!page.contains("don't share links") && !page.contains("?auth&amp;strict"))

@@ -133,7 +133,12 @@ struct CodeVerifier: Equatable, Sendable {
 extension UserInfo {
   private struct Claims: Decodable {
     let sub: String
-    let preferred_username: String?
+    let username: String?
+
+    enum CodingKeys: String, CodingKey {
+      case sub
+      case username = "preferred_username"
+    }
   }
 
   /// Reads the userinfo document. A username too long for the credential is cut.
@@ -143,7 +148,7 @@ extension UserInfo {
     else { throw .unavailable("Auth's userinfo is not what it is documented to be") }
     self.identity = identity
     username = plainText(
-      claims.preferred_username ?? claims.sub, bytes: CredentialLimits.usernameBytes)
+      claims.username ?? claims.sub, bytes: CredentialLimits.usernameBytes)
   }
 }
 

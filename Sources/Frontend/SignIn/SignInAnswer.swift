@@ -73,19 +73,20 @@ enum SignInAnswer {
     return headers
   }
 
+  // As JSON the names have underscores.
   private struct Success: Encodable {
-    let access_key_id: String
-    let secret_access_key: String
+    let accessKeyId: String
+    let secretAccessKey: String
     let collections: [String]
-    let endpoint_url: String
-    let expires_at: String
+    let endpointUrl: String
+    let expiresAt: String
 
     init(_ result: SignedIn) {
-      access_key_id = result.sealed.accessKeyID
-      secret_access_key = result.sealed.secretAccessKey.value
+      accessKeyId = result.sealed.accessKeyID
+      secretAccessKey = result.sealed.secretAccessKey.value
       collections = result.credential.collections.map(\.collection.description)
-      endpoint_url = result.baseURL.description
-      expires_at = result.expiry
+      endpointUrl = result.baseURL.description
+      expiresAt = result.expiry
     }
   }
 
@@ -96,6 +97,7 @@ enum SignInAnswer {
 
   private static func json(_ object: some Encodable) -> [UInt8] {
     let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .convertToSnakeCase
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     // Strings always have a JSON form.
     return ((try? encoder.encode(object)).map { Array($0) } ?? []) + [UInt8(ascii: "\n")]
