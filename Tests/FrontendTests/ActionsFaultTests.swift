@@ -5,9 +5,7 @@ import Testing
 
 /// What a collection's server does wrong, and what a client sees of it: an error, or a cut
 /// connection, never wrong bytes.
-@Suite struct ActionsFaultTests {
-  init() { Loop.runInBackground() }
-
+@Suite(.onLoop) struct ActionsFaultTests {
   @Loop private func bed(
     size: Int, _ upstream: @escaping Server.Handler
   ) throws -> GatewayBed {

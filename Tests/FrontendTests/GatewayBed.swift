@@ -5,10 +5,10 @@ import Audit
 import Crypto
 import FoundationEssentials
 import Logging
-import Reactor
 import Testing
 
 @testable import Frontend
+@testable import Reactor
 
 @Loop final class MemoryCollection: Frontend.Collection {
   let id: CollectionID
@@ -275,4 +275,21 @@ enum SignedHeaders {
     let text = "AWS4-HMAC-SHA256\n\(date)\n\(scope)\n\(Hex.encode(SHA256.hash(canonical.utf8)))"
     return Hex.encode(HMACSHA256.authenticate(text.utf8, key: key))
   }
+}
+
+/// Runs each test on the loop, as all request logic runs: left alone a task of the testing library's
+/// would leave the loop's thread at every `await`.
+struct OnLoop: SuiteTrait, TestTrait, TestScoping {
+  var isRecursive: Bool { true }
+
+  func provideScope(
+    for test: Test, testCase: Test.Case?, performing body: @concurrent @Sendable () async throws -> Void
+  ) async throws {
+    Loop.runInBackground()
+    try await withTaskExecutorPreference(LoopExecutor.shared) { try await body() }
+  }
+}
+
+extension Trait where Self == OnLoop {
+  static var onLoop: OnLoop { OnLoop() }
 }
