@@ -51,7 +51,9 @@ import Testing
   }
 
   @Test(arguments: [("bytes=3-", 206, "3456"), ("bytes=-1", 206, "6")])
-  @Loop func theWholeForARangeIsSkipped(_ header: String, _ status: Int, _ body: String) async throws {
+  @Loop func theWholeForARangeIsSkipped(_ header: String, _ status: Int, _ body: String)
+    async throws
+  {
     let bed = try bed(size: 7, replying("0123456"))
     defer { bed.close() }
     let answer = try await bed.ask("GET", "/a.txt", ["Range": header])
