@@ -5,9 +5,7 @@ import Testing
 
 /// What a collection's server does wrong, and what a client sees of it: an error, or a cut
 /// connection, never wrong bytes.
-@Suite struct ActionsFaultTests {
-  init() { Loop.runInBackground() }
-
+@Suite(.onLoop) struct ActionsFaultTests {
   @Loop private func bed(
     size: Int, _ upstream: @escaping Server.Handler
   ) throws -> GatewayBed {
@@ -53,7 +51,9 @@ import Testing
   }
 
   @Test(arguments: [("bytes=3-", 206, "3456"), ("bytes=-1", 206, "6")])
-  @Loop func theWholeForARangeIsSkipped(_ header: String, _ status: Int, _ body: String) async throws {
+  @Loop func theWholeForARangeIsSkipped(_ header: String, _ status: Int, _ body: String)
+    async throws
+  {
     let bed = try bed(size: 7, replying("0123456"))
     defer { bed.close() }
     let answer = try await bed.ask("GET", "/a.txt", ["Range": header])

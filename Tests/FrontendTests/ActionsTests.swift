@@ -21,9 +21,7 @@ private let text = "0123456789"
     body: Array(bytes[Int(part.lowerBound)...Int(part.upperBound)]))
 }
 
-@Suite struct ActionsTests {
-  init() { Loop.runInBackground() }
-
+@Suite(.onLoop) struct ActionsTests {
   @Loop private func bed(_ upstream: @escaping Server.Handler = honest) throws -> GatewayBed {
     let bed = try GatewayBed(upstream: upstream)
     bed.addFile("/a.txt", size: text.utf8.count)

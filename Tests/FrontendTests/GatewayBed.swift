@@ -5,10 +5,10 @@ import Audit
 import Crypto
 import FoundationEssentials
 import Logging
-import Reactor
 import Testing
 
 @testable import Frontend
+@testable import Reactor
 
 @Loop final class MemoryCollection: Frontend.Collection {
   let id: CollectionID
@@ -49,7 +49,8 @@ import Testing
     asked.append("read \(path)" + (range.map { " \($0.lowerBound)-\($0.upperBound)" } ?? ""))
     trace.calls += 1
     if let readError { throw readError }
-    var request = TransferRequest("GET", "http://127.0.0.1:\(upstream)\(PercentEncoding.path(path))")
+    var request = TransferRequest(
+      "GET", "http://127.0.0.1:\(upstream)\(PercentEncoding.path(path))")
     if let range { request.headers.add("Range", "bytes=\(range.lowerBound)-\(range.upperBound)") }
     do {
       return try await client.start(request)
@@ -186,9 +187,27 @@ struct Answer: Sendable {
     _ method: String, _ path: String, query: String = "", _ extra: Headers = [:],
     key: SealedCredential? = nil, secret: Secret = Secret("anything")
   ) async throws -> Answer {
-    let key = try key ?? credential()
     let path = "/\(Self.bucket)\(path)"
+    let signed = try headers(method, path, query, key: key ?? credential(), secret: secret)
     var headers = extra
+    for field in signed.fields { headers.add(field.name, field.value) }
+    return try await send(method, path + (query.isEmpty ? "" : "?" + query), headers)
+  }
+
+  /// Asks for an object of the bucket's and leaves once the answer's head has come.
+  func leave(_ path: String) async throws {
+    let path = "/\(Self.bucket)\(path)"
+    let signed = try headers("GET", path, "", key: credential(), secret: Secret("anything"))
+    let transfer = try await client.start(
+      TransferRequest("GET", "http://127.0.0.1:\(server.port)\(path)", headers: signed))
+    #expect(transfer.head.status == 200)
+    transfer.cancel()
+  }
+
+  private func headers(
+    _ method: String, _ path: String, _ query: String, key: SealedCredential, secret: Secret
+  ) throws -> Headers {
+    var headers = Headers()
     let date = SignedHeaders.date(Loop.wallClockMicroseconds / 1_000_000)
     let host = "127.0.0.1:\(server.port)"
     headers.add("x-amz-date", date)
@@ -197,7 +216,7 @@ struct Answer: Sendable {
       "Authorization",
       try SignedHeaders.authorization(
         method, path, query, host: host, date: date, key: key.accessKeyID, secret: secret))
-    return try await send(method, path + (query.isEmpty ? "" : "?" + query), headers)
+    return headers
   }
 
   /// The audit's row for an answer, by column.
@@ -275,4 +294,22 @@ enum SignedHeaders {
     let text = "AWS4-HMAC-SHA256\n\(date)\n\(scope)\n\(Hex.encode(SHA256.hash(canonical.utf8)))"
     return Hex.encode(HMACSHA256.authenticate(text.utf8, key: key))
   }
+}
+
+/// Runs each test on the loop, as all request logic runs: left alone a task of the testing library's
+/// would leave the loop's thread at every `await`.
+struct OnLoop: SuiteTrait, TestTrait, TestScoping {
+  var isRecursive: Bool { true }
+
+  func provideScope(
+    for test: Test, testCase: Test.Case?,
+    performing body: @concurrent @Sendable () async throws -> Void
+  ) async throws {
+    Loop.runInBackground()
+    try await withTaskExecutorPreference(LoopExecutor.shared) { try await body() }
+  }
+}
+
+extension Trait where Self == OnLoop {
+  static var onLoop: OnLoop { OnLoop() }
 }

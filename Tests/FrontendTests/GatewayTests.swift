@@ -7,9 +7,7 @@ import Testing
 private let bucket = GatewayBed.bucket
 private let signInURL = "http://localhost:8000/\(bucket)/?auth"
 
-@Suite struct GatewayTests {
-  init() { Loop.runInBackground() }
-
+@Suite(.onLoop) struct GatewayTests {
   @Test(arguments: [
     ("GET", "/a/../b", 400, "InvalidURI", "GetObject"),
     ("GET", "/a%00", 400, "InvalidURI", "GetObject"),
@@ -166,22 +164,43 @@ private let signInURL = "http://localhost:8000/\(bucket)/?auth"
   }
 
   @Test @Loop func whatCantBeRecordedIsRefused() async throws {
+    let gate = Gate()
     let bed = try GatewayBed(spoolSlots: 1) { exchange in
-      await Loop.sleep(milliseconds: 60_000)
-      _ = await exchange.abort()
+      await gate.wait()
+      _ = await exchange.respond(200, [:], body: Array("12345".utf8))
     }
     defer { bed.close() }
     bed.addFile("/slow", size: 5)
-    let holding = Loop.start { _ = try? await bed.ask("GET", "/slow") }
+    async let slow = bed.ask("GET", "/slow")
     while bed.collection.asked.count < 2 { await Loop.sleep(milliseconds: 1) }
     let answer = try await bed.ask("GET", "/b")
     #expect(answer.status == 503 && answer.code == "ServiceUnavailable")
     #expect(answer.headers["Retry-After"] != nil)
     #expect(!bed.collection.asked.contains("stat /b"))
-    holding.cancel()
-    _ = await holding.value
-    while try bed.column("outcome") != ["client_abort"] { await Loop.sleep(milliseconds: 5) }
+    gate.open()
+    #expect(try await slow.body == "12345")
+    #expect(try bed.column("status") == ["200"])
     #expect(try await bed.ask("GET", "/b").status == 404)
+  }
+
+  @Test @Loop func aClientThatLeavesHasARow() async throws {
+    let size = 64 << 20
+    let bed = try GatewayBed { exchange in
+      guard exchange.begin(200, [:], length: UInt64(size)) else { return }
+      let piece = [UInt8](repeating: 0x61, count: 1 << 20)
+      for _ in 0..<(size >> 20) where await exchange.write(piece) {}
+      _ = await exchange.finish()
+    }
+    defer { bed.close() }
+    bed.addFile("/large", size: size)
+    try await bed.leave("/large")
+    var outcomes: [String] = []
+    while outcomes.isEmpty {
+      await Loop.sleep(milliseconds: 5)
+      outcomes = try bed.column("outcome")
+    }
+    #expect(outcomes == ["client_abort"])
+    #expect(try bed.column("bytes_out").allSatisfy { Int($0).map { $0 < size } ?? false })
   }
 
   @Test @Loop func onlyTrustedProxiesAreBelieved() async throws {
@@ -192,5 +211,21 @@ private let signInURL = "http://localhost:8000/\(bucket)/?auth"
       let row = try bed.row(answer)
       #expect(row["remote_ip"] == address && row["peer_ip"] == "127.0.0.1")
     }
+  }
+}
+
+/// Holds its waiters until it is opened.
+@Loop private final class Gate {
+  private var isOpen = false
+  private var waiting: [CheckedContinuation<Void, Never>] = []
+
+  func wait() async {
+    if !isOpen { await withCheckedContinuation { waiting.append($0) } }
+  }
+
+  func open() {
+    isOpen = true
+    for continuation in waiting { continuation.resume() }
+    waiting = []
   }
 }

@@ -87,6 +87,51 @@ private func failure(
     #expect(try failure(published[index].request()) == nil)
   }
 
+  /// As botocore signs them, for the region `globus`.
+  @Test(arguments: [
+    (
+      "GET", "/b/a%20b/%C3%BC%2Bx%3Dy", "x-id=GetObject&versionId=null",
+      "874ab71bb14a54c12f9b37a2f3123b5f6e76cc81b19a47cc2f1bd4661b50d27c"
+    ),
+    (
+      "HEAD", "/b/~a/%281%29%27%21%2A.txt", "partNumber=1",
+      "25eabe13dfffa7359bf3c37a59fc151a498670c5805f3a9f3caf791fcb093838"
+    ),
+    (
+      "GET", "/b", "list-type=2&prefix=a%20b%2Fc%2B&delimiter=%2F&encoding-type=url",
+      "0686bf996be4004d6335ba8199731eaf67c507e3ab2aecb1e3582e7a0d7fe8c1"
+    ),
+  ])
+  func botocoreAgrees(
+    _ method: String, _ path: String, _ query: String, _ signature: String
+  ) throws {
+    let request = SignedRequest(
+      method: method, path: path, query: try Query(query),
+      headers: [
+        ("Host", "h.example:8000"), ("X-Amz-Date", "20130524T000000Z"),
+        ("X-Amz-Content-SHA256", emptyHash),
+        (
+          "Authorization",
+          "AWS4-HMAC-SHA256 Credential=\(accessKeyID)/20130524/globus/s3/aws4_request, "
+            + "SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature=\(signature)"
+        ),
+      ])
+    #expect(try failure(request) == nil)
+  }
+
+  @Test func botocoreAgreesOnPresigned() throws {
+    let request = SignedRequest(
+      method: "GET", path: "/b/a%20b",
+      query: try Query(
+        "response-content-type=a%2Fb&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential="
+          + "AKIAIOSFODNN7EXAMPLE%2F20130524%2Fglobus%2Fs3%2Faws4_request"
+          + "&X-Amz-Date=20130524T000000Z&X-Amz-Expires=600&X-Amz-SignedHeaders=host"
+          + "&X-Amz-Signature="
+          + "63eadec5ba37d5ba9d5dcec4ef6884221c2754496a99bb9dea0d749b59a10413"),
+      headers: [("Host", "h.example:8000")])
+    #expect(try failure(request) == nil)
+  }
+
   @Test func anythingChangedIsFound() throws {
     var changes = Array(repeating: published[0], count: 5)
     changes[0].method = "HEAD"
