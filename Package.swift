@@ -21,7 +21,8 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(name: "CUV", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
-    .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+    .systemLibrary(
+      name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
 
     .target(name: "CReactor", dependencies: ["CUV", "CCurl", "COpenSSL"]),
@@ -38,7 +39,9 @@ let package = Package(
       name: "LocalGlobus", dependencies: ["Reactor", "Crypto", logging], swiftSettings: strict),
     .executableTarget(
       name: "globus-s3-frontend",
-      dependencies: ["Frontend", "LocalGlobus", "Audit", "Reactor", "Crypto", argumentParser, logging],
+      dependencies: [
+        "Frontend", "LocalGlobus", "Audit", "Reactor", "Crypto", argumentParser, logging,
+      ],
       swiftSettings: strict),
 
     .testTarget(name: "CReactorTests", dependencies: ["CReactor"], swiftSettings: strict),

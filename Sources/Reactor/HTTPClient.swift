@@ -197,7 +197,11 @@ private struct TransferDone: Sendable {
     return await withTaskCancellationHandler {
       // The end may have come already when this task was moved between executors on its way here.
       await withCheckedContinuation { continuation in
-        if let done { continuation.resume(returning: done) } else { doneContinuation = continuation }
+        if let done {
+          continuation.resume(returning: done)
+        } else {
+          doneContinuation = continuation
+        }
       }
     } onCancel: {
       Loop.perform { self.cancel() }

@@ -32,7 +32,8 @@ struct ServeCommand: ParsableCommand {
     let interrupted = Interruption()
     let service = try Service(plan)
     for (server, address) in zip(service.servers, plan.listen) {
-      plan.logger.notice("listening", metadata: ["address": "\(ListenAddress(host: address.host, port: server.port))"])
+      let listening = ListenAddress(host: address.host, port: server.port)
+      plan.logger.notice("listening", metadata: ["address": "\(listening)"])
     }
     await interrupted.wait()
     await service.close()
@@ -54,11 +55,11 @@ struct ServeFlags: ParsableArguments {
   var clientSecretFile: [String] = []
   @Option(help: "The audit database. (default: globus-s3-frontend/audit.db in the state folder)")
   var auditDb: [String] = []
-  @Option(help: "What happens to requests that can't be recorded: refuse or continue. (default: refuse)")
+  @Option(help: "Requests that can't be recorded: refuse or continue. (default: refuse)")
   var auditOnFailure: [String] = []
   @Option(help: "Signatures of header-signed requests: any or verify. (default: any)")
   var signatures: [String] = []
-  @Option(help: "Keyring for sealing credentials. (default: a random key that ends with the process)")
+  @Option(help: "Keyring for sealing. (default: a random key that ends with the process)")
   var keyFile: [String] = []
   @Option(help: "Certificate chain, PEM; with --tls-key. (default: plain HTTP)")
   var tlsCert: [String] = []

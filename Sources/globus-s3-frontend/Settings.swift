@@ -23,9 +23,10 @@ struct Settings {
   ) throws(ConfigurationError) {
     self.flags = flags.filter { !$0.value.isEmpty }
     self.environment = environment
-    file = try configFile.map { path throws(ConfigurationError) in
-      try Settings.parse(Settings.read(path), path: path)
-    } ?? [:]
+    file =
+      try configFile.map { path throws(ConfigurationError) in
+        try Settings.parse(Settings.read(path), path: path)
+      } ?? [:]
   }
 
   /// Every value of a repeatable flag; empty when it is set nowhere.
