@@ -80,9 +80,13 @@ def test_a_callback_that_belongs_to_no_flow_is_400_and_reflects_nothing(local, q
 def test_an_unknown_collection_is_404(local):
     answer = requests.get(f"{local.base_url}/11111111-2222-4333-8444-555555555555/?auth",
                           headers={"Accept": "application/json"}, allow_redirects=False)
-    assert answer.status_code in (303, 404)
-    if answer.status_code == 404:
-        assert set(answer.json()) >= {"error", "message"}
+    assert answer.status_code == 404
+    assert set(answer.json()) >= {"error", "message"} and "&private" in answer.json()["message"]
+
+
+def test_a_collection_that_may_be_private_is_looked_up_in_the_persons_name(local):
+    answer = sign_in(local.base_url, "11111111-2222-4333-8444-555555555555", query="&private")
+    assert (answer.status_code, answer.json()["error"]) == (404, "NoSuchCollection")
 
 
 def test_another_host_is_sent_to_the_base_url_first(local):

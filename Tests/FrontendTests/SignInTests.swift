@@ -211,19 +211,26 @@ private let guest = SignInBed.guest
       }
       #expect(try await bed.browser.get("\(bed.baseURL)/?auth\(many.joined())").status == 400)
       #expect(bed.traces.allSatisfy { $0.calls == 0 })
-      // One that nobody sees: found out after the person's own sign-in.
-      let page = try await bed.signIn("/1b6d2c9e-0000-4000-8000-00000000dddd/?auth")
+      // One that nobody sees: said at once, or after the person's own sign-in when asked for.
+      let unknown = "/1b6d2c9e-0000-4000-8000-00000000dddd/?auth"
+      #expect(try await bed.browser.get(bed.baseURL.description + unknown).status == 404)
+      let page = try await bed.signIn(unknown + "&private")
       #expect(page.status == 404 && bed.replies.last?.errorCode == "NoSuchCollection")
       let post = try await bed.browser.get("\(bed.baseURL)/\(mapped)/?auth", method: "POST")
       #expect(post.status == 405)
     }
   }
 
-  @Test func aCollectionOnlyItsMembersSeeTakesTwoTrips() async throws {
+  @Test(arguments: [
+    (403, "PermissionDenied", "?auth&strict"), (404, "EndpointNotFound", "?auth&strict&private"),
+  ])
+  func aCollectionOnlyItsMembersSeeTakesTwoTrips(
+    status: Int, code: String, query: String
+  ) async throws {
     try await onLoop {
-      let hidden = #"{"code": "EndpointNotFound", "message": "", "request_id": "x"}"#
+      let hidden = #"{"code": "\#(code)", "message": "", "request_id": "x"}"#
       let transfer = try GlobusUpstream { _, number in
-        guard number > 1 else { return .init(404, hidden) }
+        guard number > 1 else { return .init(status, hidden) }
         return .init(
           200,
           #"{"entity_type": "GCSv5_mapped_collection", "high_assurance": false, "#
@@ -231,7 +238,7 @@ private let guest = SignInBed.guest
       }
       let bed = try SignInBed(transferURL: transfer.url)
       defer { bed.close() }
-      let first = try await bed.browser.get("\(bed.baseURL)/\(mapped)/?auth&strict")
+      let first = try await bed.browser.get("\(bed.baseURL)/\(mapped)/\(query)")
       #expect(try Query(first.location.split(separator: "?")[1])["scope"] == GlobusScopes.lookup)
       let back = try await bed.browser.consent("approve", at: first.location)
       let second = try await bed.browser.get(back)

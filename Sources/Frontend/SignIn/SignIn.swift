@@ -36,7 +36,10 @@ import Reactor
     do throws(SignInError) {
       reply = try await begin(request, trace)
     } catch {
-      reply = SignInAnswer.failure(error, as: request.form, requestID: request.requestID)
+      let start = SignInURL.start(request.collections, isStrict: request.isStrict, at: baseURL)
+      reply = SignInAnswer.failure(
+        error, as: request.form, requestID: request.requestID,
+        retry: error == .notPublic ? start + "&private" : nil)
     }
     reply.collections = request.collections
     return reply
@@ -81,26 +84,34 @@ import Reactor
     }
     guard ids.count <= GlobusLimits.collectionsPerSignIn else { throw .tooManyCollections }
     guard SignInURL.isBase(request.host, baseURL) else {
+      let start = SignInURL.start(ids, isStrict: request.isStrict, at: baseURL)
       return SignInAnswer.redirect(
-        to: SignInURL.start(ids, isStrict: request.isStrict, at: baseURL))
+        to: start + (request.parameter("private") == nil ? "" : "&private"))
     }
     var targets: [SignInFlow.Target] = []
-    for id in ids { targets.append(try await publicTarget(id, trace)) }
+    let mayBePrivate = request.parameter("private") != nil
+    for id in ids {
+      targets.append(try await publicTarget(id, mayBePrivate: mayBePrivate, trace))
+    }
     return try redirect(
       to: SignInFlow(targets: targets, isStrict: request.isStrict || alwaysStrict),
       request, surplus: cookie.surplus(in: request.cookies))
   }
 
-  /// The target as the app itself sees it; without knowledge when it can't.
+  /// The target as the app itself sees it; without knowledge when it can't. A collection that
+  /// Transfer denies to exist is looked up in the person's name only when they ask for that.
   private func publicTarget(
-    _ id: CollectionID, _ trace: UpstreamTrace
+    _ id: CollectionID, mayBePrivate: Bool, _ trace: UpstreamTrace
   ) async throws(SignInError) -> SignInFlow.Target {
     do throws(GlobusError) {
       let token = try await serviceToken.token(trace: trace)
       return try target(id, try await transfer.collection(id, token: token, trace: trace))
     } catch {
       switch error {
-      case .collectionNotFound, .denied, .signInRequired: return SignInFlow.Target(id: id)
+      case .denied, .signInRequired: return SignInFlow.Target(id: id)
+      case .collectionNotFound:
+        guard mayBePrivate else { throw .notPublic }
+        return SignInFlow.Target(id: id)
       case .expired:
         serviceToken.forget()
         throw failure(error)

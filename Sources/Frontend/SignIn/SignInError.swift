@@ -10,11 +10,22 @@ struct SignInError: Error, Equatable, Sendable {
   let nextStep: String
   /// Seconds, for a Retry-After.
   var retryAfter: Int?
+  /// What the link to a new start says.
+  var link = "Start again"
 
   static let noSuchCollection = SignInError(
     status: 404, code: "NoSuchCollection", title: "No such collection",
     message: "There is no Globus collection of that name, or you are not allowed to see it.",
     nextStep: "Compare the UUID with the one on the collection's page in the Globus web app.")
+
+  /// Transfer knows no such collection, as far as the app itself may know.
+  static let notPublic = SignInError(
+    status: 404, code: "NoSuchCollection", title: "No such collection",
+    message: "Globus knows no collection of that name that everybody may see.",
+    nextStep: "Compare the UUID with the one on the collection's page in the Globus web app. If "
+      + "the collection is a private one, add &private to the address: you sign in first, and it is "
+      + "looked up in your name.",
+    link: "It is private: sign in and look it up in my name")
 
   static let noHTTPSServer = SignInError(
     status: 409, code: "NoHTTPSServer", title: "This collection can't be read over HTTPS",

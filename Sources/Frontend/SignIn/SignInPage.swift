@@ -66,7 +66,7 @@ enum SignInPage {
   }
 
   static func failure(_ error: SignInError, requestID: String, retry: String?) -> String {
-    let link = retry.map { "<p><a href=\"\(escaped($0))\">Start again</a></p>" } ?? ""
+    let link = retry.map { "<p><a href=\"\(escaped($0))\">\(error.link)</a></p>" } ?? ""
     return page(
       title: error.title,
       """
