@@ -16,12 +16,14 @@ import Reactor
   private let audit: AuditLog
   private let collections: any CollectionOpening
   private let signIn: any SignInHandling
+  private let tokens: ContinuationToken
   private let logger: Logger
   private var isRefusing = false
 
   init(
     _ configuration: Configuration, sealer: CredentialSealer, audit: AuditLog,
-    collections: any CollectionOpening, signIn: any SignInHandling, logger: Logger
+    collections: any CollectionOpening, signIn: any SignInHandling, tokens: ContinuationToken,
+    logger: Logger
   ) throws(GatewayError) {
     guard let proxies = TrustedProxies(configuration.trustedProxies) else {
       throw GatewayError(message: "--trusted-proxy takes networks such as 10.0.0.0/8")
@@ -32,6 +34,7 @@ import Reactor
     self.audit = audit
     self.collections = collections
     self.signIn = signIn
+    self.tokens = tokens
     self.logger = logger
   }
 
@@ -50,7 +53,7 @@ import Reactor
         transfer: transfer)
       try self.init(
         configuration, sealer: sealer, audit: audit, collections: collections, signIn: signIn,
-        logger: logger)
+        tokens: ContinuationToken(keyring), logger: logger)
     } catch let error as GatewayError {
       throw error
     } catch {
@@ -164,12 +167,26 @@ import Reactor
   private func perform(
     _ plan: RequestPlan, _ head: RequestHead, _ trace: UpstreamTrace
   ) async throws(S3Error) -> Reply {
-    guard let id = plan.collection, let query = plan.query, let who = plan.authentication,
+    guard let query = plan.query, let who = plan.authentication,
       let credential = who.credential, let fingerprint = who.fingerprint
-    else { throw S3Error(.internalError, cause: "an action without a bucket") }
+    else { throw S3Error(.internalError, cause: "an action without a credential") }
+    if plan.action == .listBuckets { return Buckets.list(credential) }
+    guard let id = plan.collection else {
+      throw S3Error(.internalError, cause: "an action without a bucket")
+    }
+    if plan.action == .createBucket { return Buckets.create(id) }
+    if case .probe(let name) = plan.action, let probe = Probe.named(name) {
+      return try Buckets.answer(probe)
+    }
     let collection = collections.open(id, credential: credential, fingerprint: fingerprint)
     let root = Self.root(credential.grant(for: id)?.rootFolder)
     let signInURL = RequestPlan.signInURL(id, baseURL: configuration.baseURL)
+    if case .listObjects = plan.action {
+      let listing = ListObjects(
+        collection: collection, root: root, query: query, tokens: tokens, trace: trace,
+        signInURL: signInURL)
+      return try await listing.run()
+    }
     guard let key = plan.key else {
       return try await HeadBucket.run(
         collection, root: root.isEmpty ? "/" : root, trace: trace, signInURL: signInURL)

@@ -4,6 +4,8 @@
 enum Limits {
   /// Bytes of a decoded key, as in S3.
   static let keyBytes = 1_024
+  /// Keys and common prefixes in one page of a listing, as in S3.
+  static let listedKeys = 1_000
   /// Parameters in a query; a request line holds thousands, no client sends thirty.
   static let queryParameters = 64
   /// Entity tags looked at in an If-Match or If-None-Match.

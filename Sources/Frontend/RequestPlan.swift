@@ -71,7 +71,9 @@ struct RequestPlan: Sendable {
         details: [("ResourceType", name)])
     case .methodNotAllowed(let allow):
       throw S3Error(.methodNotAllowed, headers: [("Allow", allow)])
-    case .headBucket, .headObject, .getObject, .authStart, .authCallback: break
+    case .headBucket, .headObject, .getObject, .listBuckets, .createBucket, .listObjects, .probe,
+      .authStart, .authCallback:
+      break
     }
   }
 

@@ -43,6 +43,18 @@ import Testing
     return try await stat(path, trace: trace)
   }
 
+  func list(_ path: String, trace: UpstreamTrace) async throws(GlobusError) -> [FolderEntry] {
+    asked.append("list \(path)")
+    trace.calls += 1
+    if let statError { throw statError }
+    let folder = path == "/" ? "/" : path + "/"
+    guard path == "/" || files[path]?.kind == .directory else { throw .notFound }
+    return files.compactMap { file, status in
+      guard file.hasPrefix(folder), !file.dropFirst(folder.count).contains("/") else { return nil }
+      return FolderEntry(name: String(file.dropFirst(folder.count)), status: status)
+    }
+  }
+
   func read(
     _ path: String, range: ClosedRange<UInt64>?, trace: UpstreamTrace
   ) async throws(GlobusError) -> Transfer {
@@ -133,10 +145,11 @@ struct Answer: Sendable {
       baseURL: try #require(BaseURL("http://localhost:8000")), clientID: "id", clientSecret: "x")
     configuration.signatures = policy
     configuration.trustedProxies = proxies
-    sealer = try CredentialSealer(keyring: .random(), origin: configuration.baseURL.description)
+    let keyring = Keyring.random()
+    sealer = try CredentialSealer(keyring: keyring, origin: configuration.baseURL.description)
     let gateway = try Gateway(
       configuration, sealer: sealer, audit: audit, collections: OneCollection(collection),
-      signIn: signIn, logger: logger)
+      signIn: signIn, tokens: ContinuationToken(keyring), logger: logger)
     server = try Server(Server.Configuration(host: "127.0.0.1", port: 0)) {
       await gateway.handle($0)
     }

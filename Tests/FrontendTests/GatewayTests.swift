@@ -15,7 +15,7 @@ private let signInURL = "http://localhost:8000/\(bucket)/?auth"
     ("GET", "/a?b=%zz", 400, "InvalidURI", "Unknown"),
     ("GET", "/a?acl", 501, "NotImplemented", "GetObjectAcl"),
     ("GET", "/a?strange", 501, "NotImplemented", "Unknown"),
-    ("GET", "/?list-type=2", 501, "NotImplemented", "ListObjectsV2"),
+    ("GET", "/?versions", 501, "NotImplemented", "ListObjectVersions"),
     ("GET", "/a?versionId=1&versionId=1", 400, "InvalidArgument", "GetObject"),
     ("DELETE", "/a", 501, "NotImplemented", "DeleteObject"),
     ("POST", "/a", 405, "MethodNotAllowed", "Unknown"),

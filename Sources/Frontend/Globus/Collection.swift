@@ -38,6 +38,8 @@ enum GlobusError: Error, Sendable, Equatable {
   case addressRefused(String)
   /// The range asked for is not satisfiable.
   case invalidRange
+  /// More entries in a folder than Transfer lists.
+  case folderTooLarge
 }
 
 /// What a request cost upstream, for its audit row.
@@ -57,6 +59,9 @@ enum GlobusError: Error, Sendable, Equatable {
 
   /// Like `stat`, but asked anew.
   func freshStat(_ path: String, trace: UpstreamTrace) async throws(GlobusError) -> FileStatus
+
+  /// The entries of the folder `path`, in no order. `notFound` also when it is a file.
+  func list(_ path: String, trace: UpstreamTrace) async throws(GlobusError) -> [FolderEntry]
 
   /// Starts reading `path`: the whole of it, or the bytes of `range` (first and last, inclusive).
   /// The transfer's head has status 200 or 206, checked to be the object's own bytes as far as a

@@ -2,6 +2,34 @@
 
 import FoundationEssentials
 
+/// Transfer's `file_list` document.
+struct FolderDocument: Decodable {
+  /// Entries that are no document of a file are left out, like files without size or time.
+  private struct Entry: Decodable {
+    let name: String?
+    let file: FileDocument?
+
+    private enum CodingKeys: String, CodingKey { case name }
+
+    init(from decoder: any Decoder) throws {
+      name = try? decoder.container(keyedBy: CodingKeys.self).decode(String.self, forKey: .name)
+      file = try? FileDocument(from: decoder)
+    }
+  }
+
+  private let data: [Entry]
+
+  private enum CodingKeys: String, CodingKey { case data = "DATA" }
+
+  func entries() throws(GlobusError) -> [FolderEntry] {
+    guard data.count <= GlobusLimits.listingEntries else { throw .folderTooLarge }
+    return data.compactMap { entry in
+      guard let name = entry.name, let status = try? entry.file?.status() else { return nil }
+      return FolderEntry(name: name, status: status)
+    }
+  }
+}
+
 /// One path as Transfer describes it. For a symbolic link these are the target's figures.
 struct FileDocument: Decodable {
   let type: String

@@ -20,6 +20,10 @@ import Reactor
   fileprivate var recent = RecentValues<StatKey, FileStatus>(
     capacity: GlobusLimits.statEntries, lifetime: GlobusLimits.statMicroseconds)
 
+  fileprivate let listingFlights = SingleFlight<StatKey, [FolderEntry]>()
+  fileprivate var recentListings = RecentValues<StatKey, [FolderEntry]>(
+    capacity: GlobusLimits.listings, lifetime: GlobusLimits.statMicroseconds)
+
   init(transfer: TransferClient, servers: DataServerClient) {
     self.transfer = transfer
     self.servers = servers
@@ -71,6 +75,31 @@ import Reactor
     let status = try await collections.transfer.stat(path, in: id, token: token, trace: trace)
     collections.recent.set(status, for: key(path), now: Loop.clockMicroseconds)
     return status
+  }
+
+  func list(_ path: String, trace: UpstreamTrace) async throws(GlobusError) -> [FolderEntry] {
+    guard grant != nil else { throw .denied }
+    let key = key(path)
+    if let entries = collections.recentListings.value(for: key, now: Loop.clockMicroseconds) {
+      return entries
+    }
+    return try await collections.listingFlights.value(for: key) {
+      do throws(GlobusError) {
+        return .success(try await self.freshList(path, trace: trace))
+      } catch {
+        return .failure(error)
+      }
+    }
+  }
+
+  private func freshList(
+    _ path: String, trace: UpstreamTrace
+  ) async throws(GlobusError) -> [FolderEntry] {
+    let entries = try await collections.transfer.list(path, in: id, token: token, trace: trace)
+    if entries.count <= GlobusLimits.rememberedEntries {
+      collections.recentListings.set(entries, for: key(path), now: Loop.clockMicroseconds)
+    }
+    return entries
   }
 
   func read(

@@ -2,6 +2,14 @@
 enum GlobusLimits {
   /// A document of Auth or Transfer; the largest asked for is a collection's, of a few KiB.
   static let documentBytes = 256 << 10
+  /// A folder's listing: the most that Transfer gives, at some 300 bytes an entry.
+  static let listingEntries = 100_000
+  static let listingBytes = 64 << 20
+  /// How long Transfer may take to list a folder.
+  static let listingMilliseconds: UInt32 = 120_000
+  /// Folders whose entries are remembered, and up to how many entries each.
+  static let listings = 64
+  static let rememberedEntries = 5_000
   /// What is read of a collection's error body; the known ones are shorter than 1 KiB.
   static let faultBytes = 16 << 10
   /// A host name (RFC 1035 section 2.3.4).

@@ -41,16 +41,30 @@ struct TransferToken: Sendable {
     return try GlobusJSON.decode(FileDocument.self, from: body, "Transfer's stat").status()
   }
 
+  /// The entries of the folder `path`, hidden ones too, from one call.
+  func list(
+    _ path: String, in id: CollectionID, token: TransferToken, trace: UpstreamTrace
+  ) async throws(GlobusError) -> [FolderEntry] {
+    let query =
+      "path=\(PercentEncoding.path(path))&show_hidden=1&limit=\(GlobusLimits.listingEntries)"
+    let body = try await get(
+      "/operation/endpoint/\(id)/ls?\(query)", token, trace, limit: GlobusLimits.listingBytes,
+      milliseconds: GlobusLimits.listingMilliseconds)
+    return try GlobusJSON.decode(FolderDocument.self, from: body, "Transfer's listing").entries()
+  }
+
   private func get(
-    _ path: String, _ token: TransferToken, _ trace: UpstreamTrace
+    _ path: String, _ token: TransferToken, _ trace: UpstreamTrace,
+    limit: Int = GlobusLimits.documentBytes, milliseconds: UInt32? = nil
   ) async throws(GlobusError) -> [UInt8] {
-    let request = TransferRequest(
+    var request = TransferRequest(
       "GET", base + path,
       headers: ["Authorization": "Bearer \(token.secret.value)", "Accept": "application/json"])
+    if let milliseconds { request.firstByteTimeoutMilliseconds = milliseconds }
     trace.asks(host)
     let answer: (head: ResponseHead, body: [UInt8])
     do throws(TransferError) {
-      answer = try await http.fetch(request, limit: GlobusLimits.documentBytes)
+      answer = try await http.fetch(request, limit: limit)
     } catch {
       throw GlobusError(error, from: "Transfer")
     }

@@ -66,6 +66,7 @@ struct TransferFault: Decodable {
   }
 
   private func storageError(_ verdict: FaultTriage.Verdict) -> GlobusError {
+    if code.hasSuffix(".SizeLimit") { return .folderTooLarge }
     // A parent that is a file: nothing can exist below it.
     if code.hasSuffix(".NotDirectory") { return .notFound }
     if code.hasSuffix(".PermissionDenied") { return .denied }

@@ -6,6 +6,11 @@
 
 enum Action: Sendable, Equatable {
   case headBucket, headObject, getObject
+  case listBuckets, createBucket
+  /// ListObjectsV2, or its first version.
+  case listObjects(isVersion2: Bool)
+  /// What clients ask before they work; by name. See `Probe`.
+  case probe(String)
   /// Sign-in: `?auth` at the service or a bucket, and the way back from Globus.
   case authStart, authCallback
   /// Known to S3 under this name, and not done here.
@@ -21,6 +26,10 @@ enum Action: Sendable, Equatable {
     case .headBucket: "HeadBucket"
     case .headObject: "HeadObject"
     case .getObject: "GetObject"
+    case .listBuckets: "ListBuckets"
+    case .createBucket: "CreateBucket"
+    case .listObjects(let isVersion2): isVersion2 ? "ListObjectsV2" : "ListObjects"
+    case .probe(let name): name
     case .authStart: "AuthStart"
     case .authCallback: "AuthCallback"
     case .unsupported(let name): name
@@ -52,6 +61,10 @@ enum Action: Sendable, Equatable {
         self = .methodNotAllowed(allow: methods.keys.sorted().joined(separator: ", "))
         return
       }
+      if Probe.named(name) != nil {
+        self = .probe(name)
+        return
+      }
       self = .unsupported(name == "UploadPart" && copies ? "UploadPartCopy" : name)
       return
     }
@@ -76,11 +89,10 @@ enum Action: Sendable, Equatable {
     method: String, level: RequestAddress.Level, query: Query, copies: Bool
   ) -> Action {
     switch (level, method) {
-    case (.service, "GET"): .unsupported("ListBuckets")
-    case (.bucket, "GET"):
-      .unsupported(query["list-type"] == "2" ? "ListObjectsV2" : "ListObjects")
+    case (.service, "GET"): .listBuckets
+    case (.bucket, "GET"): .listObjects(isVersion2: query["list-type"] == "2")
     case (.bucket, "HEAD"): .headBucket
-    case (.bucket, "PUT"): .unsupported("CreateBucket")
+    case (.bucket, "PUT"): .createBucket
     case (.bucket, "DELETE"): .unsupported("DeleteBucket")
     case (.bucket, "POST"): .unsupported("PostObject")
     case (.object, "GET"): .getObject

@@ -22,7 +22,17 @@ struct S3Error: Error, Sendable {
     case invalidURI = "InvalidURI"
     case keyTooLong = "KeyTooLongError"
     case methodNotAllowed = "MethodNotAllowed"
+    case noEncryptionConfiguration = "ServerSideEncryptionConfigurationNotFoundError"
+    case noObjectLockConfiguration = "ObjectLockConfigurationNotFoundError"
+    case noOwnershipControls = "OwnershipControlsNotFoundError"
+    case noReplicationConfiguration = "ReplicationConfigurationNotFoundError"
     case noSuchBucket = "NoSuchBucket"
+    case noSuchBucketPolicy = "NoSuchBucketPolicy"
+    case noSuchCORSConfiguration = "NoSuchCORSConfiguration"
+    case noSuchLifecycleConfiguration = "NoSuchLifecycleConfiguration"
+    case noSuchPublicAccessBlock = "NoSuchPublicAccessBlockConfiguration"
+    case noSuchTagSet = "NoSuchTagSet"
+    case noSuchWebsiteConfiguration = "NoSuchWebsiteConfiguration"
     case noSuchKey = "NoSuchKey"
     case noSuchVersion = "NoSuchVersion"
     case notImplemented = "NotImplemented"
@@ -63,6 +73,17 @@ struct S3Error: Error, Sendable {
       case .invalidURI: (400, "The request's path or query can't be understood.")
       case .keyTooLong: (400, "The key is longer than \(Limits.keyBytes) bytes.")
       case .methodNotAllowed: (405, "This method is not allowed against this resource.")
+      case .noEncryptionConfiguration,
+        .noObjectLockConfiguration,
+        .noOwnershipControls,
+        .noReplicationConfiguration,
+        .noSuchBucketPolicy,
+        .noSuchCORSConfiguration,
+        .noSuchLifecycleConfiguration,
+        .noSuchPublicAccessBlock,
+        .noSuchTagSet,
+        .noSuchWebsiteConfiguration:
+        (404, "The bucket has no such configuration.")
       case .noSuchBucket: (404, "There is no such bucket.")
       case .noSuchKey: (404, "There is no such key.")
       case .noSuchVersion:
@@ -170,6 +191,11 @@ extension S3Error {
         "The collection's server is at an address that this service does not connect to: \(cause). "
           + "Its operator can allow it with --allow-private-upstream.", cause: cause)
     case .invalidRange: self.init(.invalidRange)
+    case .folderTooLarge:
+      self.init(
+        .invalidRequest,
+        "The folder has more than \(GlobusLimits.listingEntries) entries, which Globus does not list."
+      )
     }
   }
 

@@ -16,6 +16,20 @@ struct XML {
     element(name) { $0.text(text) }
   }
 
+  /// The root element of one of S3's documents, in its namespace.
+  mutating func document(_ name: String, _ content: (inout XML) -> Void) {
+    element(name, attributes: "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"", content)
+  }
+
+  /// An element with attributes, which are the program's own and written as they are.
+  mutating func element(
+    _ name: String, attributes: String, _ content: (inout XML) -> Void
+  ) {
+    tag("\(name) \(attributes)", "<")
+    content(&self)
+    tag(name, "</")
+  }
+
   private mutating func tag(_ name: String, _ open: String) {
     bytes.append(contentsOf: open.utf8)
     bytes.append(contentsOf: name.utf8)

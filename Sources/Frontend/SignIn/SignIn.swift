@@ -238,7 +238,8 @@ import Reactor
     case .notFound, .collectionNotFound, .denied: return .noSuchCollection
     case .noHTTPS: return .noHTTPSServer
     case .slowDown(let seconds): return .slowDown(seconds)
-    case .expired, .signInRequired, .unavailable, .addressRefused, .invalidRange:
+    case .expired, .signInRequired, .unavailable, .addressRefused, .invalidRange,
+      .folderTooLarge:
       log("reading a collection's document", "\(error)")
       return .unavailable
     }
