@@ -17,10 +17,6 @@ import Reactor
   init(_ plan: ServicePlan) throws(ConfigurationError) {
     baseURL = plan.frontend.baseURL
     let keyring = try Service.keyring(plan)
-    if plan.frontend.signatures == .any, plan.listen.contains(where: { !$0.isLoopback }) {
-      plan.logger.warning(
-        "signatures are not verified (--signatures any) on an address that others can reach")
-    }
     var options = AuditLog.Options(databasePath: plan.auditDatabase)
     options.onFailure = plan.auditOnFailure
     options.version = Command.number
@@ -35,6 +31,18 @@ import Reactor
       throw stopped(error.message)
     } catch {
       throw stopped("\(error)")
+    }
+    Service.announce(plan)
+  }
+
+  /// What an operator should know of a service that has started.
+  private static func announce(_ plan: ServicePlan) {
+    if plan.keyFile == nil {
+      plan.logger.notice("no --key-file: credentials end with this process")
+    }
+    if plan.frontend.signatures == .any, plan.listen.contains(where: { !$0.isLoopback }) {
+      plan.logger.warning(
+        "signatures are not verified (--signatures any) on an address that others can reach")
     }
   }
 
@@ -76,10 +84,7 @@ import Reactor
   }
 
   private static func keyring(_ plan: ServicePlan) throws(ConfigurationError) -> Keyring {
-    guard let file = plan.keyFile else {
-      plan.logger.notice("no --key-file: credentials end with this process")
-      return .random()
-    }
+    guard let file = plan.keyFile else { return .random() }
     do {
       return try Keyring(file: file)
     } catch {
