@@ -22,6 +22,9 @@ enum Limits {
   static let retryAfterSeconds = 5
   /// The longest wait in seconds that is passed on from upstream.
   static let longestRetryAfterSeconds = 3_600
+  /// Times that a broken transfer is gone on with, and the longest pause before each.
+  static let resumes = 3
+  static let resumeMilliseconds: UInt64 = 300
   /// Hops looked at in X-Forwarded-For.
   static let forwardedHops = 32
 }

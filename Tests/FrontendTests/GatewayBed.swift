@@ -217,6 +217,16 @@ struct Answer: Sendable {
     transfer.cancel()
   }
 
+  /// The bytes of an object of the bucket's.
+  func bytes(_ path: String, _ extra: Headers) async throws -> [UInt8] {
+    let path = "/\(Self.bucket)\(path)"
+    var headers = extra
+    let signed = try self.headers("GET", path, "", key: credential(), secret: Secret("anything"))
+    for field in signed.fields { headers.add(field.name, field.value) }
+    let request = TransferRequest("GET", "http://127.0.0.1:\(server.port)\(path)", headers: headers)
+    return try await client.fetch(request, limit: 16 << 20).body
+  }
+
   private func headers(
     _ method: String, _ path: String, _ query: String, key: SealedCredential, secret: Secret
   ) throws -> Headers {

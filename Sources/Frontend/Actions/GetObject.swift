@@ -93,7 +93,12 @@ enum GetObject {
       transfer.cancel()
       return head.reply()
     }
-    return head.reply(.object(ObjectBody(transfer: transfer, skip: skip, length: head.length)))
+    let tag = transfer.head.headers["ETag"]
+    return head.reply(
+      .object(
+        ObjectBody(transfer: transfer, skip: skip, length: head.length) { offset in
+          await rest(request, head, tag: tag, from: offset)
+        }))
   }
 
   /// How many bytes of the server's body come before those wanted; nil when the two disagree.
@@ -110,6 +115,26 @@ enum GetObject {
     guard let range = head.range else { return 0 }
     // What follows the range could not be left out of the relay.
     return range.upperBound == head.size - 1 ? range.lowerBound : nil
+  }
+
+  /// The answer's bytes from `offset` on, of an object whose size, time and, if the server has any,
+  /// tag are those of before.
+  @Loop private static func rest(
+    _ request: ObjectRequest, _ head: ObjectHead, tag: String?, from offset: UInt64
+  ) async -> (transfer: Transfer, skip: UInt64)? {
+    guard let range = head.range,
+      let file = try? await request.collection.freshStat(request.path, trace: request.trace),
+      file == FileStatus(kind: .file, size: head.size, modified: head.modified)
+    else { return nil }
+    let wanted = (range.lowerBound + offset)...range.upperBound
+    guard case .success(let transfer) = await read(request, wanted) else { return nil }
+    let rest = ObjectHead(
+      status: 206, headers: [:], size: head.size, modified: head.modified, range: wanted)
+    guard transfer.head.headers["ETag"] == tag, let skip = skip(transfer.head, for: rest) else {
+      transfer.cancel()
+      return nil
+    }
+    return (transfer, skip)
   }
 
   private static func isPage(_ answer: ResponseHead) -> Bool {

@@ -61,8 +61,9 @@ struct ObjectArguments: Sendable {
 struct ObjectHead: Sendable {
   let status: Int
   let headers: Headers
-  /// Of the object.
+  /// Of the object, and when it was changed.
   let size: UInt64
+  let modified: Int64
   /// The bytes that a GET sends; nil when it sends none.
   let range: ClosedRange<UInt64>?
 
@@ -90,17 +91,21 @@ extension ObjectRequest {
     switch arguments.conditions.evaluate(etag: etag, modified: file.modified) {
     case .proceed: break
     case .preconditionFailed: throw S3Error(.preconditionFailed)
-    case .notModified: return ObjectHead(status: 304, headers: headers, size: size, range: nil)
+    case .notModified:
+      return ObjectHead(
+        status: 304, headers: headers, size: size, modified: file.modified, range: nil)
     }
     addDescription(to: &headers)
     let counts = arguments.conditions.allowRange(etag: etag, modified: file.modified)
     guard let range = arguments.range, counts, !(arguments.hasPartNumber && size == 0) else {
       return ObjectHead(
-        status: 200, headers: headers, size: size, range: size > 0 ? 0...(size - 1) : nil)
+        status: 200, headers: headers, size: size, modified: file.modified,
+        range: size > 0 ? 0...(size - 1) : nil)
     }
     guard let bytes = range.resolve(size: size) else { throw .invalidRange(size: size) }
     headers.add("Content-Range", "bytes \(bytes.lowerBound)-\(bytes.upperBound)/\(size)")
-    return ObjectHead(status: 206, headers: headers, size: size, range: bytes)
+    return ObjectHead(
+      status: 206, headers: headers, size: size, modified: file.modified, range: bytes)
   }
 
   private func addDescription(to headers: inout Headers) {

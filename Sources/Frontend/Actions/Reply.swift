@@ -23,6 +23,9 @@ struct ObjectBody: Sendable {
   let transfer: Transfer
   let skip: UInt64
   let length: UInt64
+  /// A transfer, with its own `skip`, of the bytes of the answer from an offset on; nil when the
+  /// object is not provably the same any more.
+  let rest: @Loop @Sendable (_ offset: UInt64) async -> (transfer: Transfer, skip: UInt64)?
 }
 
 extension Reply {
@@ -41,11 +44,42 @@ extension Reply {
         object.transfer.cancel()
         return (await exchange.finish(), nil)
       }
-      let (delivered, error) = await exchange.relay(object.transfer, skip: object.skip)
-      if error == nil, delivered == object.length { return (await exchange.finish(), nil) }
+      if let failure = await feed(exchange, object) { return (await exchange.abort(), failure) }
+      return (await exchange.finish(), nil)
+    }
+  }
+
+  /// Relays the object's bytes, going on with another transfer where one broke. Returns why not
+  /// all of them could be delivered; nil: they were.
+  @Loop private func feed(_ exchange: Exchange, _ object: ObjectBody) async -> TransferError? {
+    var (transfer, skip) = (object.transfer, object.skip)
+    var delivered: UInt64 = 0
+    var resumes = 0
+    while true {
+      let (count, error) = await exchange.relay(transfer, skip: skip)
+      delivered += count
+      if error == nil, delivered == object.length { return nil }
       let failure =
         error ?? TransferError(.broken, "\(delivered) of \(object.length) bytes came")
-      return (await exchange.abort(), failure)
+      guard failure.canBeResumed, resumes < Limits.resumes, exchange.sent == nil else {
+        return failure
+      }
+      resumes += 1
+      await Loop.sleep(milliseconds: .random(in: 1...Limits.resumeMilliseconds))
+      guard let rest = await object.rest(delivered) else { return failure }
+      (transfer, skip) = rest
+    }
+  }
+}
+
+extension TransferError {
+  /// Whether the bytes that came are good and others may be had by asking again.
+  fileprivate var canBeResumed: Bool {
+    switch code {
+    case .broken, .stalled: true
+    case .cancelled, .invalid, .resolveFailed, .addressRefused, .connectFailed, .tlsFailed,
+      .timeout, .protocolError, .tooLarge:
+      false
     }
   }
 }
