@@ -72,16 +72,12 @@ struct Authenticator: Sendable {
     _ authorization: Authorization, of request: SignedRequest, secret: Secret, now: Int64,
     _ result: inout Result
   ) {
-    guard case .version4(let signature) = authorization else {
-      result.result = .unverified
-      result.error = S3Error(
-        .invalidRequest,
-        "Signatures of version 2 can't be verified here. Please use AWS4-HMAC-SHA256: for the AWS "
-          + "CLI and boto3 set signature_version = s3v4, or a region such as globus.")
-      return
-    }
     do throws(SignatureFailure) {
-      try request.verify(signature, secret: secret, now: now)
+      switch authorization {
+      case .version4(let signature): try request.verify(signature, secret: secret, now: now)
+      case .version2(let signature): try request.verify(signature, secret: secret, now: now)
+      case .anonymous: throw .mismatch
+      }
       result.result = .verified
     } catch {
       result.error = S3Error(error)

@@ -53,7 +53,8 @@ struct RequestPlan: Sendable {
     try query.requireUnique()
     let signInURL = Self.signInURL(collection, baseURL: baseURL)
     let signed = SignedRequest(
-      method: head.method, path: address.path, query: query, headers: head.headers)
+      method: head.method, path: address.path, query: query, headers: head.headers,
+      virtualBucket: address.isVirtualHosted ? address.bucket : nil)
     let who = authenticator.authenticate(signed, now: now, signInURL: signInURL)
     authentication = who
     if let error = who.error { throw error }

@@ -6,6 +6,8 @@ struct RequestAddress: Sendable {
 
   /// As in the host name or the path, decoded; nil: the service itself.
   let bucket: String?
+  /// Whether the host name names the bucket, not the path.
+  let isVirtualHosted: Bool
   /// As received, without the "/" before it; nil when empty.
   let encodedKey: String?
   /// The path as received, which is what signatures cover.
@@ -27,9 +29,11 @@ struct RequestAddress: Sendable {
     let rest = path.dropFirst()
     if let bucket = Self.virtualBucket(host: host, baseHost: baseHost) {
       self.bucket = bucket
+      isVirtualHosted = true
       encodedKey = rest.isEmpty ? nil : String(rest)
       return
     }
+    isVirtualHosted = false
     let slash = rest.utf8.firstIndex(of: UInt8(ascii: "/")) ?? rest.endIndex
     let name = rest[..<slash]
     let key = slash == rest.endIndex ? "" : rest[rest.index(after: slash)...]

@@ -14,6 +14,8 @@ struct SignedRequest: Sendable {
   let query: Query
   /// All of the request's, in order, names as received.
   let headers: [(name: String, value: String)]
+  /// The bucket, when the host name and not the path names it.
+  var virtualBucket: String?
 
   /// Verifies `signature` with `secret`, at `now` (Unix seconds).
   func verify(

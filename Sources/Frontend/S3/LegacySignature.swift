@@ -1,0 +1,74 @@
+// Verifies a signature of AWS version 2 (Signing and Authenticating REST Requests, Amazon S3
+// Developer Guide): what old clients send, and `aws s3 presign` without a region.
+//
+// All `x-amz-*` headers are under it by construction; of the query, only sub-resources and
+// `response-…` are, so nothing else may choose what a request does.
+
+import Crypto
+import FoundationEssentials
+
+extension SignedRequest {
+  /// Verifies `signature` with `secret`, at `now` (Unix seconds).
+  func verify(
+    _ signature: SignatureV2, secret: Secret, now: Int64
+  ) throws(SignatureFailure) {
+    let code = HMACSHA1.authenticate(text(signature).utf8, key: secret.value.utf8)
+    guard let given = Data(base64Encoded: signature.signature),
+      constantTimeEqual(code, Array(given))
+    else { throw .mismatch }
+    if let expires = signature.expires {
+      guard now < expires else { throw .past }
+      guard expires - now <= Limits.presignedSeconds else { throw .early }
+    } else {
+      let time = (header("x-amz-date") ?? header("date")).flatMap { HTTPDate.parse($0) }
+      guard let time, abs(now - time) <= Limits.clockSkewSeconds else { throw .skewed }
+    }
+  }
+
+  /// The string to sign.
+  func text(_ signature: SignatureV2) -> String {
+    let date =
+      signature.expires.map { "\($0)" }
+      ?? (header("x-amz-date") == nil ? header("date") ?? "" : "")
+    return """
+      \(method)
+      \(header("content-md5") ?? "")
+      \(header("content-type") ?? "")
+      \(date)
+      \(amazonHeaders)\(resource)
+      """
+  }
+
+  private func header(_ name: String) -> String? {
+    headers.first { $0.name.lowercased() == name }?.value
+  }
+
+  /// "name:value\n" lines, by name, with all values of a name.
+  private var amazonHeaders: String {
+    var values: [String: [String]] = [:]
+    for header in headers where header.name.lowercased().hasPrefix("x-amz-") {
+      values[header.name.lowercased(), default: []].append(header.value)
+    }
+    return values.sorted { $0.key < $1.key }
+      .map { "\($0.key):\($0.value.joined(separator: ","))\n" }.joined()
+  }
+
+  /// The path as received, with the bucket before it when that came in the host name, and the
+  /// parameters that choose what is answered.
+  private var resource: String {
+    let parameters = query.parameters.filter { Self.signedParameters.contains($0.name) }
+      .sorted { $0.name < $1.name }
+      .map { $0.value.isEmpty ? $0.name : "\($0.name)=\($0.value)" }
+    return (virtualBucket.map { "/\($0)" } ?? "") + path
+      + (parameters.isEmpty ? "" : "?" + parameters.joined(separator: "&"))
+  }
+
+  private static let signedParameters: Set<String> = [
+    "accelerate", "acl", "analytics", "cors", "delete", "inventory", "lifecycle", "location",
+    "logging", "metrics", "notification", "object-lock", "partNumber", "policy", "replication",
+    "requestPayment", "response-cache-control", "response-content-disposition",
+    "response-content-encoding", "response-content-language", "response-content-type",
+    "response-expires", "restore", "select", "select-type", "tagging", "torrent", "uploadId",
+    "uploads", "versionId", "versioning", "versions", "website",
+  ]
+}

@@ -1,0 +1,151 @@
+"""Signatures, with botocore's own signers as the oracle: what they sign is accepted, and anything
+changed afterwards is not. `verifying` is a frontend that verifies everything."""
+
+import random
+import string
+import urllib.parse
+
+import boto3
+import botocore.auth
+import botocore.awsrequest
+import botocore.config
+import botocore.credentials
+import pytest
+import requests
+
+from frontend import Program, audit_row, sign_in
+
+SEED = random.SystemRandom().randrange(2**32)
+
+
+@pytest.fixture(scope="module")
+def verifying(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("signed")
+    (folder / "example.txt").write_text("signed")
+    state = tmp_path_factory.mktemp("signed-state")
+    program = Program("local", "--directory", folder, "--listen", "127.0.0.1:0", "--signatures",
+                      "verify", "--audit-db", state / "audit.db", log=state / "log").wait_ready()
+    program.folder = folder
+    program.credential = sign_in(program.base_url, program.collection).json()
+    yield program
+    assert program.stop() == 0
+
+
+def signer(kind, credential, secret=None):
+    keys = botocore.credentials.Credentials(
+        credential["access_key_id"], secret or credential["secret_access_key"])
+    return {
+        "v4": lambda: botocore.auth.S3SigV4Auth(keys, "s3", "globus"),
+        "v4-query": lambda: botocore.auth.S3SigV4QueryAuth(keys, "s3", "globus", expires=60),
+        "v2": lambda: botocore.auth.HmacV1Auth(keys),
+        "v2-query": lambda: botocore.auth.HmacV1QueryAuth(keys, expires=60),
+    }[kind]()
+
+
+def send(request):
+    """As signed: requests would normalise the path."""
+    prepared = requests.Request(request.method, request.url, headers=dict(request.headers)).prepare()
+    prepared.url = request.url
+    return requests.Session().send(prepared)
+
+
+def signed(kind, program, path, secret=None, headers=None, query=""):
+    url = f"{program.base_url}/{program.collection}/{path}" + (f"?{query}" if query else "")
+    request = botocore.awsrequest.AWSRequest("GET", url, headers=headers or {})
+    signer(kind, program.credential, secret).add_auth(request)
+    return request.prepare()
+
+
+KINDS = ["v4", "v4-query", "v2", "v2-query"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_random_requests_verify(verifying, kind):
+    print("seed", SEED)
+    rng = random.Random(f"{SEED} {kind}")
+    alphabet = string.ascii_letters + string.digits + "-_.~ +&=%?#!$'()*,:;@[]éü日"
+    for _ in range(40):
+        name = "k" + "".join(rng.choice(alphabet) for _ in range(rng.randrange(1, 24)))
+        (verifying.folder / name).write_text(name)
+        query = rng.choice(["", "response-content-type=text%2Fcsv",
+                            "response-content-disposition=a%20b%2Bc", "versionId=null"])
+        headers = rng.choice([{}, {"x-amz-meta-a": "1"}, {"Range": "bytes=0-"}])
+        if "query" in kind:
+            headers = {}
+        request = signed(kind, verifying, urllib.parse.quote(name), headers=headers, query=query)
+        answer = send(request)
+        assert answer.status_code in (200, 206), (name, query, headers, answer.text)
+        assert answer.content.decode() == name
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_changed_after_signing_is_refused(verifying, kind):
+    (verifying.folder / "other.txt").write_text("other")
+    request = signed(kind, verifying, "example.txt")
+    assert send(request).status_code == 200
+    request.url = request.url.replace("example.txt", "other.txt")
+    answer = send(request)
+    assert (answer.status_code, "SignatureDoesNotMatch" in answer.text) == (403, True)
+    request = signed(kind, verifying, "example.txt")
+    request.method = "HEAD"
+    assert send(request).headers["x-amz-error-code"] == "SignatureDoesNotMatch"
+    row = audit_row(verifying.audit_db, answer.headers["x-amz-request-id"])
+    assert (row["auth"], row["auth_result"]) == (
+        "presigned" if "query" in kind else "header", "bad_signature")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_another_secret_is_refused(verifying, kind):
+    answer = send(signed(kind, verifying, "example.txt", secret="wrong"))
+    assert (answer.status_code, "SignatureDoesNotMatch" in answer.text) == (403, True)
+    assert "sign-in" in answer.text
+
+
+@pytest.mark.parametrize("kind", ["v4", "v4-query"])
+def test_an_unsigned_amz_header_is_refused(verifying, kind):
+    request = signed(kind, verifying, "example.txt")
+    request.headers["x-amz-copy-source"] = "/a/b"
+    answer = send(request)
+    assert (answer.status_code, "not signed" in answer.text) == (403, True)
+
+
+@pytest.mark.parametrize("region", [None, "us-east-1", "globus"])
+def test_aws_s3_presign(local, credential, aws, region):
+    environment = {"AWS_SECRET_ACCESS_KEY": credential["secret_access_key"],
+                   "AWS_DEFAULT_REGION": region or ""}
+    url = aws("s3", "presign", f"s3://{local.collection}/example.txt",
+              environment=environment).stdout.strip()
+    answer = requests.get(url)
+    assert answer.content == (local.folder / "example.txt").read_bytes(), answer.text
+    row = audit_row(local.audit_db, answer.headers["x-amz-request-id"])
+    assert (row["auth"], row["auth_result"]) == ("presigned", "verified")
+    # With any secret a link does not verify, even where requests by header need not.
+    url = aws("s3", "presign", f"s3://{local.collection}/example.txt",
+              environment={**environment, "AWS_SECRET_ACCESS_KEY": "any"}).stdout.strip()
+    assert requests.get(url).status_code == 403
+
+
+def test_a_strict_credential_is_always_verified(local):
+    strict = sign_in(local.base_url, local.collection, query="&strict").json()
+    for secret, status in ((strict["secret_access_key"], 200), ("any", 403)):
+        client = boto3.client(
+            "s3", endpoint_url=local.base_url, region_name="globus",
+            aws_access_key_id=strict["access_key_id"], aws_secret_access_key=secret,
+            config=botocore.config.Config(retries={"max_attempts": 1}))
+        try:
+            found = client.head_object(Bucket=local.collection, Key="example.txt")
+            assert found["ResponseMetadata"]["HTTPStatusCode"] == status
+        except botocore.exceptions.ClientError as error:
+            assert error.response["ResponseMetadata"]["HTTPStatusCode"] == status
+
+
+def test_a_presigned_url_ends(verifying):
+    keys = botocore.credentials.Credentials(
+        verifying.credential["access_key_id"], verifying.credential["secret_access_key"])
+    request = botocore.awsrequest.AWSRequest(
+        "GET", f"{verifying.base_url}/{verifying.collection}/example.txt")
+    botocore.auth.HmacV1QueryAuth(keys, expires=-10).add_auth(request)
+    answer = send(request.prepare())
+    assert (answer.status_code, "<Code>AccessDenied</Code>" in answer.text) == (403, True)
+    row = audit_row(verifying.audit_db, answer.headers["x-amz-request-id"])
+    assert row["auth_result"] == "expired"
