@@ -19,6 +19,7 @@ import Reactor
   private let tokens: ContinuationToken
   private let logger: Logger
   private var isRefusing = false
+  let metrics = Metrics()
 
   init(
     _ configuration: Configuration, sealer: CredentialSealer, audit: AuditLog,
@@ -63,6 +64,8 @@ import Reactor
 
   /// Answers one request, malformed ones included, and returns when the answer has ended.
   public func handle(_ exchange: Exchange) async {
+    metrics.inFlight += 1
+    defer { metrics.inFlight -= 1 }
     let row = AuditRow(exchange, log: audit, proxies: proxies)
     if let malformed = exchange.head.malformed {
       row.describeMalformed()
@@ -124,6 +127,7 @@ import Reactor
     // Nobody was told anything: the client left while upstream was still asked.
     if sent.status == 0, sent.outcome == .clientGone { answer.facts = AuditRow.Facts() }
     row.complete(sent, answer.facts)
+    metrics.count(operation: row.intent.operation, sent)
     if let detail = answer.facts.errorDetail, isRecorded {
       logger.warning(
         "request failed",

@@ -13,6 +13,8 @@ import Reactor
   private(set) var baseURL: BaseURL
   private let audit: AuditLog
   private var gateway: Gateway?
+  private var operations: Operations?
+  private var operationsServer: Server?
 
   init(_ plan: ServicePlan) throws(ConfigurationError) {
     baseURL = plan.frontend.baseURL
@@ -54,7 +56,7 @@ import Reactor
       let configuration = Server.Configuration(host: address.host, port: address.port)
       servers.append(
         // Requests come in a later turn of the loop, when the gateway is there.
-        try Server(configuration, tls: identity) { [self] in await gateway!.handle($0) })
+        try Server(configuration, tls: identity) { [self] in await self.gateway!.handle($0) })
     }
     var frontend = plan.frontend
     if plan.baseURLFollowsListener, let server = servers.first,
@@ -63,23 +65,34 @@ import Reactor
       frontend.baseURL = url
     }
     baseURL = frontend.baseURL
-    gateway = try Gateway(
+    let gateway = try Gateway(
       frontend, keyring: keyring, audit: audit, logger: plan.logger)
+    self.gateway = gateway
+    if let address = plan.operationsListen {
+      let operations = Operations(gateway, audit: audit, version: Command.number)
+      operationsServer = try Server(
+        Server.Configuration(host: address.host, port: address.port)
+      ) { await operations.handle($0) }
+      self.operations = operations
+    }
   }
 
   /// Closes what is open already when the rest can't be opened.
   private func stopped(_ message: String) -> ConfigurationError {
     for server in servers { server.close() }
+    operationsServer?.close()
     audit.close()
     return ConfigurationError(message)
   }
 
   /// Stops accepting, lets requests in flight finish for a moment, and commits what they leave.
   func close() async {
+    operations?.isClosing = true
     for server in servers { server.close() }
     for _ in 0..<Limits.drainTurns where servers.contains(where: { $0.requestsInFlight > 0 }) {
       await Loop.sleep(milliseconds: Limits.drainTurnMilliseconds)
     }
+    operationsServer?.close()
     audit.close()
   }
 
