@@ -172,6 +172,18 @@ private let fault = "GlobusError: v=1 c=INTERNAL_ERROR\nGridFTP-Errno: 108\n"
     }
   }
 
+  @Test(arguments: [(302, GlobusError.expired), (401, .expired), (403, .denied)])
+  func anOversizedRefusalIsStillOne(status: Int, expected: GlobusError) async throws {
+    try await onLoop {
+      let page = "<html>" + String(repeating: "x", count: GlobusLimits.faultBytes)
+      let bench = try Bench(data: { _, _ in .init(status, page) })
+      let error = await Self.error { () async throws(GlobusError) in
+        _ = try await bench.open().read("/x", range: nil, trace: bench.trace)
+      }
+      #expect(error == expected)
+    }
+  }
+
   @Test func anOversizedErrorIsDoubtful() async throws {
     try await onLoop {
       let body = String(repeating: "x", count: GlobusLimits.faultBytes) + "c=PATH_NOT_FOUND"

@@ -54,11 +54,10 @@ import Reactor
       let head = transfer.head
       trace.answered(head.status, by: host)
       if DataServerAnswer.isObject(head, range: range) { return .object(transfer) }
+      // A body that is too long, such as a sign-in page's, or that breaks leaves the status to judge.
       let body =
         (200...299).contains(head.status)
-        ? []
-        : try await transfer.collect(
-          limit: GlobusLimits.faultBytes)
+        ? [] : (try? await transfer.collect(limit: GlobusLimits.faultBytes)) ?? []
       return DataServerAnswer.meaning(status: head.status, headers: head.headers, body: body)
         .map { .refused($0) } ?? .doubtful("the collection's server answered \(head.status)")
     } catch {
