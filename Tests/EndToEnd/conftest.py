@@ -170,7 +170,7 @@ def aws(local, credential):
     """The real aws command, signed in with any secret."""
     def command(*arguments, environment=None):
         return subprocess.run(
-            [pathlib.Path(sys.executable).parent / "aws", *map(str, arguments)],
+            [sys.executable, "-m", "awscli", *map(str, arguments)],
             check=True, capture_output=True, text=True, timeout=120,
             env={"PATH": os.environ["PATH"], "HOME": "/nonexistent",
                  "AWS_ENDPOINT_URL": local.base_url, "AWS_DEFAULT_REGION": "globus",
