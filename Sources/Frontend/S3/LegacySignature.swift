@@ -1,8 +1,9 @@
 // Verifies a signature of AWS version 2 (Signing and Authenticating REST Requests, Amazon S3
 // Developer Guide): what old clients send, and `aws s3 presign` without a region.
 //
-// All `x-amz-*` headers are under it by construction; of the query, only sub-resources and
-// `response-…` are, so nothing else may choose what a request does.
+// All `x-amz-*` headers are under it by construction; of the query, only the parameters that AWS
+// lists are (`signedParameters`). Another can be added to a finished link: an action that one of
+// those chooses must not be served to a signature of version 2.
 
 import Crypto
 import FoundationEssentials
