@@ -189,7 +189,7 @@ def s3(local, credential):
         config=botocore.config.Config(retries={"max_attempts": 1}))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def wire(local, credential):
     """A connection on which requests go out as they are written."""
     connection = raw.Connection(local.base_url, credential)
