@@ -116,17 +116,40 @@ def test_only_two_versions_of_listings_exist(local, wire):
 
 @pytest.mark.parametrize("after, first", [
     ("", "a"), ("a", "mid!"), ("mid", "mid!"), ("mid-", "mid-/"), ("mid-/", "mid."),
-    ("mid.", "mid/"), ("mid/", "mid0"), ("mid/a", "mid/"), ("mid/one", "mid/"), ("mid0", "sub"),
+    ("mid.", "mid/"), ("mid/", "mid0"), ("mid/a", "mid/"), ("mid/one", "mid/"), ("mid/one/x", "mid/"), ("mid/two", "mid0"),
+    ("mid/\u00e9", "mid0"), ("mid-/a", "mid."), ("mid0", "sub"),
     ("sub.", "sub.d/"), ("z", None), ("zz", None), ("~", None),
 ])
 def test_what_follows_a_key(local, s3, folder, after, first):
-    """Also one inside a common prefix, which is listed then, as there may be more in it."""
+    """Also one inside a common prefix, which is listed as long as it has something that follows."""
     expected = [f"listing/{name}" for name in folder[folder.index(first):]] if first else []
     arguments = {"Bucket": local.collection, "Prefix": "listing/", "Delimiter": "/"}
     second = s3.list_objects_v2(StartAfter=f"listing/{after}", **arguments)
     assert listed(second) == expected and second["StartAfter"] == f"listing/{after}"
     first = s3.list_objects(Marker=f"listing/{after}", **arguments)
     assert listed(first) == expected and first["Marker"] == f"listing/{after}"
+
+
+def test_what_follows_a_key_deep_inside_a_common_prefix(local, s3):
+    folder = local.folder / "deep"
+    (folder / "a" / "b" / "c").mkdir(parents=True)
+    (folder / "a" / "b" / "c" / "k").touch()
+    (folder / "a" / "b-").touch()
+    arguments = {"Bucket": local.collection, "Prefix": "deep/", "Delimiter": "/"}
+    for after, expected in [
+        ("a/b-", ["deep/a/"]), ("a/b/", ["deep/a/"]), ("a/b/c", ["deep/a/"]),
+        ("a/b/c/", ["deep/a/"]), ("a/b/c/j", ["deep/a/"]), ("a/b/c/k", []), ("a/b/c/k/x", []),
+        ("a/b/d", []), ("a/c", []),
+    ]:
+        assert listed(s3.list_objects_v2(StartAfter="deep/" + after, **arguments)) == expected
+        assert listed(s3.list_objects(Marker="deep/" + after, **arguments)) == expected
+
+
+def test_virtual_hosted_listings(local, wire, folder):
+    answer = wire.ask("GET", "/?list-type=2&prefix=listing/m&delimiter=/",
+                      host=f"{local.collection}.{wire.host}")
+    assert texts(answer, "Key") == ["listing/mid!", "listing/mid.", "listing/mid0"]
+    assert texts(answer, "Name") == [local.collection]
 
 
 def test_a_token_goes_before_start_after(local, s3, folder):

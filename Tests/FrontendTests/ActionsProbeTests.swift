@@ -77,6 +77,30 @@ import Testing
     #expect(try bed.row(rest)["operation"] == "ListObjectVersions")
   }
 
+  @Test @Loop func aListingLooksOnlySoFarForWhatFollows() async throws {
+    let bed = try bed()
+    defer { bed.close() }
+    let folder = bed.collection.files["/dir"]
+    var path = "/d"
+    var keys: [String] = []
+    for _ in 0...Limits.listedLevels {
+      bed.collection.files[path] = folder
+      keys.append(String(path.dropFirst()))
+      path += "/d"
+    }
+    for (key, isListed) in [(keys[Limits.listedLevels - 1], false), (keys.last!, true)] {
+      let answer = try await bed.ask("GET", "/", query: "delimiter=%2F&marker=\(key)%2Fz")
+      #expect(answer.body.contains("<Prefix>d/</Prefix>") == isListed, "\(key)")
+    }
+    #expect(bed.collection.asked.count == 2 * (Limits.listedLevels + 1))
+    bed.addFile("/d/zz", size: 0)
+    let more = try await bed.ask("GET", "/", query: "delimiter=%2F&marker=d%2Fz")
+    #expect(more.body.contains("<Prefix>d/</Prefix>"))
+    bed.collection.deniedFolder = "/d"
+    let denied = try await bed.ask("GET", "/", query: "delimiter=%2F&marker=d%2Fzzz")
+    #expect(denied.status == 200 && denied.body.contains("<Prefix>d/</Prefix>"))
+  }
+
   @Test @Loop func conditionsOnSeveralLinesAreOneList() async throws {
     let bed = try bed()
     defer { bed.close() }

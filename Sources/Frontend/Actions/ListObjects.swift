@@ -1,5 +1,5 @@
 // ListObjects: the three listings of a bucket (ListObjects, ListObjectsV2, ListObjectVersions), one
-// folder at a time, from one call to Transfer.
+// folder at a time, from one call to Transfer, unless the listing begins inside a common prefix.
 
 import Reactor
 
@@ -17,7 +17,8 @@ import Reactor
     let request = try ListingRequest(form, query: query) { tokens.open($0) }
     var page = ListingPage()
     if let folder = request.folder {
-      page = try ListingPage(request, entries: try await entries(of: folder))
+      let entries = try await entries(of: folder)
+      page = try ListingPage(request, entries: entries, passed: try await passed(request, entries))
     }
     let document =
       switch form {
@@ -38,6 +39,30 @@ import Reactor
     } catch {
       throw S3Error(error, signInURL: signInURL)
     }
+  }
+
+  /// The common prefix that a listing begins in when nothing in it follows, so that it does not
+  /// count any more. One call for each level of the key; what can't be looked into may have more.
+  private func passed(
+    _ request: ListingRequest, _ entries: [FolderEntry]
+  ) async throws(S3Error) -> String? {
+    guard let opened = request.opened(entries) else { return nil }
+    var folder = opened
+    for _ in 0..<Limits.listedLevels {
+      let below: [FolderEntry]
+      do throws(S3Error) {
+        below = try await self.entries(of: String(folder.dropLast()))
+      } catch {
+        if error.code == .accessDenied { return nil }
+        throw error
+      }
+      switch request.position(in: folder, below) {
+      case .before: return nil
+      case .inside(let deeper): folder = deeper
+      case .behind: return opened
+      }
+    }
+    return nil
   }
 
   private func versions(_ request: ListingRequest, _ page: ListingPage) -> XML {

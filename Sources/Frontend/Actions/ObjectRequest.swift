@@ -105,8 +105,10 @@ extension ObjectRequest {
     switch arguments.conditions.evaluate(etag: etag, modified: file.modified) {
     case .proceed: break
     case .preconditionFailed(let condition):
+      // Without Last-Modified: from that curl would make a 304 of it (`-z`).
       throw S3Error(
-        .preconditionFailed, headers: headers.fields, details: [("Condition", condition)])
+        .preconditionFailed, headers: [("ETag", etag.description)],
+        details: [("Condition", condition)])
     case .notModified:
       return ObjectHead(
         status: 304, headers: headers, size: size, modified: file.modified, range: nil)

@@ -97,6 +97,37 @@ struct ListingRequest: Sendable, Equatable {
   }
 }
 
+extension ListingRequest {
+  /// Where `after` lies among the entries of a folder, whose key is `folder` ("" or with "/").
+  enum Position: Equatable {
+    /// One of them follows it.
+    case before
+    /// None follows it but what may be in the folder of this key.
+    case inside(String)
+    case behind
+  }
+
+  func position(in folder: String, _ entries: [FolderEntry]) -> Position {
+    let after = Array(after.utf8)
+    var position = Position.behind
+    for entry in entries where entry.isListable(in: folder) {
+      let isFolder = entry.status.kind == .directory
+      let key = folder + entry.name + (isFolder ? "/" : "")
+      if after.lexicographicallyPrecedes(key.utf8) { return .before }
+      if isFolder, after.starts(with: key.utf8) { position = .inside(key) }
+    }
+    return position
+  }
+
+  /// The folder among `entries` of `folder` that would be a common prefix and has `after` in it.
+  func opened(_ entries: [FolderEntry]) -> String? {
+    guard delimiter == "/", let folder, !after.isEmpty else { return nil }
+    let start = folder.isEmpty ? "" : folder + "/"
+    return entries.lazy.filter { $0.status.kind == .directory }.map { start + $0.name + "/" }
+      .first { after.utf8.starts(with: $0.utf8) && !after.utf8.elementsEqual($0.utf8) }
+  }
+}
+
 /// A page's keys and common prefixes in order, and whether more follow.
 struct ListingPage: Sendable {
   enum Item: Sendable {
@@ -120,8 +151,11 @@ struct ListingPage: Sendable {
 
   init() {}
 
-  /// `entries` are those of `request.folder`.
-  init(_ request: ListingRequest, entries: [FolderEntry]) throws(S3Error) {
+  /// `entries` are those of `request.folder`. `passed` is a common prefix in which `request.after`
+  /// lies and in which nothing follows it.
+  init(
+    _ request: ListingRequest, entries: [FolderEntry], passed: String? = nil
+  ) throws(S3Error) {
     let folder = request.folder.map { $0.isEmpty ? "" : $0 + "/" } ?? ""
     let prefix = Array(request.prefix.utf8)
     let after = Array(request.after.utf8)
@@ -134,10 +168,9 @@ struct ListingPage: Sendable {
       let bytes = Array(key.utf8)
       guard bytes.starts(with: prefix) else { continue }
       if isFolder, request.delimiter != "/" { throw Self.deep }
-      // Below a folder that the last key was in there may be more.
       guard
         after.lexicographicallyPrecedes(bytes)
-          || isFolder && after != bytes && after.starts(with: bytes)
+          || isFolder && after != bytes && after.starts(with: bytes) && key != passed
       else { continue }
       found.append((bytes, isFolder ? .commonPrefix(key) : .object(key: key, entry.status)))
     }
