@@ -110,6 +110,8 @@ def test_twins_are_two_objects(local, s3, keys):
         s3.get_object(Bucket=local.collection, Key=texts[1])
     (local.folder / texts[1]).write_text("decomposed")
     etags = set()
+    for key, size in zip(texts, (8, 10)):
+        assert s3.head_object(Bucket=local.collection, Key=key)["ContentLength"] == size
     for key, body in zip(texts, (b"composed", b"decomposed")):
         answer = s3.get_object(Bucket=local.collection, Key=key)
         assert answer["Body"].read() == body
