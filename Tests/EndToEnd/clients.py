@@ -23,6 +23,7 @@ import clients_settings as settings
 from clients_settings import CLIENTS, COMMANDS, PYTHON
 from frontend import Program, run, sign_in
 
+
 @dataclasses.dataclass(frozen=True)
 class Claim:
     client: str
@@ -156,11 +157,10 @@ class Site:
     def recorded(self, client):
         return Recorded(self, client)
 
-    def url(self, key, bucket=True):
+    def url(self, key):
         return f"{self.base_url}/{self.collection}/" + urllib.parse.quote(key)
 
-    def command(self, client, *arguments, shown=None, with_settings=True, status=0,
-                text=True):
+    def command(self, client, *arguments, shown=None, with_settings=True, status=0, text=True):
         """The client's command to its end, with its settings; returns its output. `shown`: see
         `secret`. `status` None: any that is a failure; the errors are returned."""
         home = self.state / f"home {client}"

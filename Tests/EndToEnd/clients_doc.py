@@ -23,9 +23,9 @@ HEAD = """\
 <!-- Made by scripts/clients-doc from Tests/EndToEnd/test_clients_*.py; a test compares. -->
 
 Each line below is a test that runs the client, unmodified and with the settings shown, against
-`globus-s3-frontend local`, compares what it reads with the files byte for byte, and finds its requests in
-the audit. **✓** stands for a line that runs under `--signatures any` with an invented secret and
-again under `--signatures verify` with the one shown at sign-in; the others run under `any`.
+`globus-s3-frontend local`, compares what it reads with the files byte for byte, and finds its
+requests in the audit. **✓** stands for a line that runs under `--signatures any` with an invented
+secret and again under `--signatures verify` with the one shown at sign-in; the others run under `any`.
 
 In the settings, `http://localhost:8000` is the base URL, `GS3A…` the access key id and `Jw7u…` the
 secret shown at sign-in, `COLLECTION` the collection's UUID. Any region name does; `globus` makes
@@ -99,7 +99,8 @@ def document():
         lines = [line for line in found[client.name] if line[1]]
         verified = sum(line[2] for line in lines)
         anchor = client.name.lower().replace(" ", "-")
-        text += f"| [{client.name}](#{anchor}) | {numbers[client.name]} | {len(lines)} | {verified} |\n"
+        text += (f"| [{client.name}](#{anchor}) | {numbers[client.name]} "
+                 f"| {len(lines)} | {verified} |\n")
     return text + "".join(section(client, found[name]) for name, client in CLIENTS.items())
 
 
