@@ -44,6 +44,14 @@ enum Limits {
   static let rememberedNames = 4_096
   static let walBytesKept = 16 * 1_024 * 1_024
 
+  // The chain.
+  /// Hides names in a digest from whoever tries names.
+  static let saltBytes = 16
+  static let leavesPerCheckpoint = 1_000
+  static let secondsPerCheckpoint = 60.0
+  /// Heads go to the log at most this often; each vouches for all before it.
+  static let secondsPerLoggedHead = 60.0
+
   // Queries.
   static let defaultRows = 100
   static let maximumRows = 10_000_000

@@ -9,7 +9,7 @@ import GRDB
 enum Schema {
   /// "GS3A": marks the file as this program's record.
   static let applicationID: Int32 = 0x4753_3341
-  static let version: Int32 = 1
+  static let version: Int32 = 2
 
   /// The columns of the view `requests`, part of the contract.
   static let viewColumns = [
@@ -26,7 +26,13 @@ enum Schema {
       try db.execute(sql: requests)
       try db.execute(sql: view)
       try db.execute(sql: "PRAGMA application_id = \(applicationID)")
-      try db.execute(sql: "PRAGMA user_version = \(version)")
+      try db.execute(sql: "PRAGMA user_version = 1")
+    }
+    migrator.registerMigration("2 stewardship") { db in
+      try db.execute(sql: "DROP VIEW requests")
+      try db.execute(sql: stewardship)
+      try db.execute(sql: view)
+      try db.execute(sql: "PRAGMA user_version = 2")
     }
     return migrator
   }

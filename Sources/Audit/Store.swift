@@ -3,6 +3,7 @@
 // WAL with synchronous=FULL: a committed row survives a power cut. A row is inserted once whatever
 // happens: the same id again is ignored, so a spool can be replayed any number of times.
 
+import Crypto
 import Foundation
 import GRDB
 
@@ -118,15 +119,28 @@ final class Store {
     do {
       try queue.write { db in
         for record in records { try inserter.insert(record, run: run, db) }
+        try inserter.endBatch(db)
         if let gap {
           try db.execute(
             sql: "INSERT INTO gap(from_us, to_us, records, reason) VALUES (?, ?, ?, ?)",
             arguments: [gap.fromMicroseconds, gap.toMicroseconds, gap.records, gap.reason])
+          try Leaf.append(.gap, row: db.lastInsertedRowID, of: "gap", db)
         }
       }
     } catch {
       inserter.forget()  // what it remembers may have been rolled back
       throw error
+    }
+  }
+
+  /// Signs what was inserted since the last checkpoint; nil when nothing was.
+  func checkpoint(
+    signedWith key: Ed25519.PrivateKey, atMicroseconds now: Int64
+  ) throws -> Checkpoint? {
+    try queue.write { db in
+      let checkpoint = try Checkpoint.next(db, publicKey: key.publicKey, atMicroseconds: now)
+      try checkpoint?.insert(db, signedWith: key)
+      return checkpoint
     }
   }
 

@@ -4,6 +4,7 @@
 // before. When the database fails, slots stay taken and the attempt is repeated, ever more rarely,
 // so nothing is lost while the spool has room; the failure is logged once for each kind.
 
+import Crypto
 import Foundation
 import GRDB
 import Logging
@@ -13,6 +14,8 @@ final class Writer: @unchecked Sendable {  // after `start`, all state is the au
   private let spool: Spool
   private let handoff: Handoff
   private let logger: Logger
+  private let signer: Ed25519.PrivateKey
+  private var checkpoints = CheckpointSchedule()
   private var store: Store?
   private var schedule = SyncSchedule()
   private var pending: [CompletedSlot] = []
@@ -24,11 +27,13 @@ final class Writer: @unchecked Sendable {  // after `start`, all state is the au
   private var polls = 0
 
   init(
-    _ options: AuditLog.Options, spool: Spool, store: Store, handoff: Handoff, logger: Logger
+    _ options: AuditLog.Options, spool: Spool, store: Store, signer: Ed25519.PrivateKey,
+    handoff: Handoff, logger: Logger
   ) {
     self.options = options
     self.spool = spool
     self.store = store
+    self.signer = signer
     self.handoff = handoff
     self.logger = logger
     pending.reserveCapacity(spool.slotCount)
@@ -47,6 +52,7 @@ final class Writer: @unchecked Sendable {  // after `start`, all state is the au
         milliseconds: max(Limits.pollMilliseconds, backoffMilliseconds), into: &pending)
       checkFile()
       commitPending(gap: due(work.gap, isStopping: work.isStopping))
+      checkpointIfDue()
       syncSpool()
       handoff.flushDone(work.flush, worked: failure == nil)
       if work.isStopping { break }
@@ -71,6 +77,7 @@ final class Writer: @unchecked Sendable {  // after `start`, all state is the au
       let batch = pending[done..<min(done + Limits.rowsPerTransaction, pending.count)]
       do {
         try openedStore().insert(batch.compactMap { record(of: $0) }, gap: gap)
+        checkpoints.inserted(batch.count)
       } catch {
         return failed(error)
       }
@@ -84,6 +91,28 @@ final class Writer: @unchecked Sendable {  // after `start`, all state is the au
       gap = nil
       recovered()
     }
+  }
+
+  /// Signs what was inserted. One that can't be written is tried again: nothing waits for it.
+  private func checkpointIfDue() {
+    guard failure == nil, checkpoints.isDue, let store else { return }
+    do {
+      let checkpoint = try store.checkpoint(
+        signedWith: signer, atMicroseconds: AuditLog.wallMicroseconds())
+      if checkpoints.written(), let checkpoint { logHead(checkpoint) }
+    } catch {
+      failed(error)
+    }
+  }
+
+  /// The head leaves the machine with the log: whoever has it can prove what the record was.
+  private func logHead(_ checkpoint: Checkpoint) {
+    logger.notice(
+      "audit checkpoint",
+      metadata: [
+        "checkpoint": "\(checkpoint.id)", "head": "\(Hex.encode(checkpoint.head))",
+        "key": "\(Hex.encode(checkpoint.publicKey))",
+      ])
   }
 
   private func record(of slot: CompletedSlot) -> Record? {
@@ -164,6 +193,12 @@ final class Writer: @unchecked Sendable {  // after `start`, all state is the au
     }
     let isClean = failure == nil && (0..<spool.slotCount).allSatisfy { !spool.isUsed(slot: $0) }
     do {
+      if failure == nil,
+        let checkpoint = try store?.checkpoint(
+          signedWith: signer, atMicroseconds: AuditLog.wallMicroseconds())
+      {
+        logHead(checkpoint)
+      }
       try store?.close(atMicroseconds: AuditLog.wallMicroseconds(), isClean: isClean)
     } catch {
       logger.error("the audit database was not closed", metadata: ["cause": "\(error)"])
