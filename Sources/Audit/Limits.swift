@@ -44,6 +44,9 @@ enum Limits {
   static let rememberedNames = 4_096
   static let walBytesKept = 16 * 1_024 * 1_024
 
+  // Stewards.
+  static let stewardBusySeconds = 10.0
+
   // The chain.
   /// Hides names in a digest from whoever tries names.
   static let saltBytes = 16

@@ -9,12 +9,15 @@ import GRDB
 
 /// Reads the record for `audit query`, `show` and `sql`.
 public final class QueryReader {
-  private let queue: DatabaseQueue
+  let queue: DatabaseQueue
   private let proof: Int32?
+  /// Where the record is.
+  public let path: String
 
   /// Opens an audit database for reading.
   public init(path: String) throws(AuditError) {
     let path = absolutePath(path)
+    self.path = path
     guard FileManager.default.fileExists(atPath: path) else {
       throw AuditError(
         .unusable, "there is no audit database at \(path); name the server's with --audit-db")

@@ -22,14 +22,25 @@ struct AuditDatabaseOptions: ParsableArguments {
       valueName: "file"))
   var auditDb: String?
 
-  /// Opens the database and reads; failures become the contract's exit codes.
-  func read(_ body: (QueryReader) throws -> Void) throws {
+  var path: String {
     let environment = ProcessInfo.processInfo.environment
-    let path =
-      auditDb ?? environment["GLOBUS_S3_AUDIT_DB"]
+    return auditDb ?? environment["GLOBUS_S3_AUDIT_DB"]
       ?? AuditLog.defaultDatabasePath(environment: environment)
+  }
+
+  /// Opens the database, notes in it that `command` was run, and reads; failures become the
+  /// contract's exit codes.
+  func read(
+    _ command: String, _ detail: [String: NoteValue?], _ body: (QueryReader) throws -> Void
+  ) throws {
     do {
-      try body(try QueryReader(path: path))
+      let reader = try QueryReader(path: path)
+      do {
+        try Steward(path: path).note(command, detail.compactMapValues { $0 })
+      } catch {
+        writeErrorLine(QueryOutput.visible("this reading leaves no note in the record: \(error)"))
+      }
+      try body(reader)
     } catch let error as AuditError {
       throw ConfigurationError(QueryOutput.visible(error.description))
     } catch let error as QueryError {
@@ -80,7 +91,7 @@ struct AuditSQLCommand: ParsableCommand {
   var statement: String
 
   func run() throws {
-    try database.read { reader in
+    try database.read("sql", ["statement": .text(statement)]) { reader in
       var output = format.output
       try reader.sql(statement, &output)
     }
@@ -104,7 +115,7 @@ struct AuditShowCommand: ParsableCommand {
   var requestID: RequestID
 
   func run() throws {
-    try database.read { reader in
+    try database.read("show", ["request_id": .text(requestID.description)]) { reader in
       guard let fields = try reader.show(requestID) else {
         throw ConfigurationError("no request \(requestID) is recorded", code: 1)
       }

@@ -69,10 +69,20 @@ struct AuditQueryCommand: ParsableCommand {
     filter.user = user
     filter.outcome = outcome
     filter.limit = limit
-    try database.read { reader in
+    try database.read("query", noted) { reader in
       var output = format.output
       try reader.query(filter, &output)
     }
+  }
+
+  /// The filters that were given.
+  private var noted: [String: NoteValue?] {
+    [
+      "since_us": since.map { .integer($0) }, "until_us": until.map { .integer($0) },
+      "operation": operation.map { .text($0) }, "collection": collection.map { .text($0) },
+      "key_prefix": keyPrefix.map { .text($0) }, "user": user.map { .text($0) },
+      "outcome": outcome.map { .text($0.name) }, "limit": .integer(Int64(limit)),
+    ]
   }
 
   private static func time(_ text: String) throws -> Int64 {
