@@ -15,6 +15,30 @@ struct Checkpoint {
   let atMicroseconds: Int64
   let publicKey: [UInt8]
 
+  init(
+    id: Int64, firstSeq: Int64, lastSeq: Int64, leaves: Int64, leavesDigest: [UInt8],
+    previous: [UInt8], atMicroseconds: Int64, publicKey: [UInt8]
+  ) {
+    self.id = id
+    self.firstSeq = firstSeq
+    self.lastSeq = lastSeq
+    self.leaves = leaves
+    self.leavesDigest = leavesDigest
+    self.previous = previous
+    self.atMicroseconds = atMicroseconds
+    self.publicKey = publicKey
+  }
+
+  /// A row of `checkpoint` with its signer.
+  init(_ row: Row) {
+    func bytes(_ column: String) -> [UInt8] { Array((row[column] as Data?) ?? Data()) }
+    self.init(
+      id: row["checkpoint_id"], firstSeq: row["first_seq"], lastSeq: row["last_seq"],
+      leaves: row["leaves"], leavesDigest: bytes("leaves_sha256"),
+      previous: bytes("prev_sha256"), atMicroseconds: row["at_us"],
+      publicKey: bytes("public_key"))
+  }
+
   /// What the checkpoint before the first has for a head.
   static let genesis = [UInt8](repeating: 0, count: SHA256.byteCount)
 

@@ -45,6 +45,7 @@ enum Limits {
   static let walBytesKept = 16 * 1_024 * 1_024
 
   // Stewards.
+  static let problemsShown = 100
   static let stewardBusySeconds = 10.0
 
   // The chain.

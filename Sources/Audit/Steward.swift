@@ -70,6 +70,12 @@ public final class Steward {
 
   /// Notes a use of the record in the transaction of what it does; returns the note's number.
   func note(_ command: String, _ detail: [String: NoteValue], _ db: Database) throws -> Int64 {
+    try Self.note(command, detail, by: actor, db)
+  }
+
+  static func note(
+    _ command: String, _ detail: [String: NoteValue], by actor: String, _ db: Database
+  ) throws -> Int64 {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     try db.execute(

@@ -11,7 +11,9 @@ struct AuditCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "audit",
     abstract: "Read the record of every request.",
-    subcommands: [AuditQueryCommand.self, AuditShowCommand.self, AuditSQLCommand.self])
+    subcommands: [
+      AuditQueryCommand.self, AuditShowCommand.self, AuditSQLCommand.self, AuditVerifyCommand.self,
+    ])
 }
 
 /// Which database is read.
