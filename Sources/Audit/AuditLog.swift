@@ -25,6 +25,8 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
     public var version = ""
     /// 32 bytes of which the key that signs checkpoints is made; nil: a key of this run's own.
     public var signingSeed: SecretBytes?
+    /// Days after which rows go; nil: they are kept.
+    public var retentionDays: Int?
 
     public init(databasePath: String) {
       self.databasePath = databasePath

@@ -46,6 +46,16 @@ enum Limits {
 
   // Stewards.
   static let problemsShown = 100
+  /// How long a pruning holds the write lock at once.
+  static let pruneLockSeconds = 0.02
+  static let firstPruneChunk = 200
+  static let smallestPruneChunk = 10
+  static let largestPruneChunk = 2_000
+  static let pausePruneMicroseconds: UInt32 = 5_000
+  static let pagesPerVacuum = 500
+  static let rowsPerForgetting = 200
+  /// A server with a retention looks this often for rows that have come of age.
+  static let secondsPerRetention = 3_600.0
   static let stewardBusySeconds = 10.0
 
   // The chain.

@@ -10,7 +10,7 @@ import GRDB
 /// Writes to the record for the commands of data stewards.
 public final class Steward {
   let queue: DatabaseQueue
-  private let actor: String
+  let actor: String
 
   /// Opens the record for writing; `actor` is who will stand in its notes.
   public init(path: String, actor: String = Steward.currentActor) throws(AuditError) {
@@ -20,6 +20,7 @@ public final class Steward {
       var configuration = Configuration()
       configuration.label = "audit-steward"
       configuration.busyMode = .timeout(Limits.stewardBusySeconds)
+      configuration.foreignKeysEnabled = false  // UnusedNames.swift says why
       guard FileManager.default.isWritableFile(atPath: path) else {
         throw AuditError(
           .unusable, "the audit database \(path) can't be written by you; run this as its owner")

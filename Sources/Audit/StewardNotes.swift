@@ -68,9 +68,9 @@ struct StewardNotes {
 
   /// Whether a pruning covers the request of this leaf.
   func mayBePruned(_ leaf: Leaf) -> Bool {
-    let began = (leaf.rowID >> 10) + RequestIDGenerator.epochMicroseconds
-    return prunings.contains { pruning in
-      began < pruning.before && !(leaf.collection.map(pruning.held.contains) ?? false)
+    prunings.contains { pruning in
+      leaf.rowID < RequestIDGenerator.first(atMicroseconds: pruning.before)
+        && !(leaf.collection.map(pruning.held.contains) ?? false)
     }
   }
 }

@@ -16,6 +16,7 @@ final class Writer: @unchecked Sendable {  // after `start`, all state is the au
   private let logger: Logger
   private let signer: Ed25519.PrivateKey
   private var checkpoints = CheckpointSchedule()
+  private var retention: Retention?
   private var store: Store?
   private var schedule = SyncSchedule()
   private var pending: [CompletedSlot] = []
@@ -36,6 +37,7 @@ final class Writer: @unchecked Sendable {  // after `start`, all state is the au
     self.signer = signer
     self.handoff = handoff
     self.logger = logger
+    retention = options.retentionDays.map { Retention(days: $0) }
     pending.reserveCapacity(spool.slotCount)
   }
 
@@ -53,6 +55,7 @@ final class Writer: @unchecked Sendable {  // after `start`, all state is the au
       checkFile()
       commitPending(gap: due(work.gap, isStopping: work.isStopping))
       checkpointIfDue()
+      pruneIfDue()
       syncSpool()
       handoff.flushDone(work.flush, worked: failure == nil)
       if work.isStopping { break }
@@ -100,6 +103,19 @@ final class Writer: @unchecked Sendable {  // after `start`, all state is the au
       let checkpoint = try store.checkpoint(
         signedWith: signer, atMicroseconds: AuditLog.wallMicroseconds())
       if checkpoints.written(), let checkpoint { logHead(checkpoint) }
+    } catch {
+      failed(error)
+    }
+  }
+
+  /// Lets a few old rows go, when nothing waits to be written.
+  private func pruneIfDue() {
+    guard failure == nil, pending.isEmpty, let store else { return }
+    do {
+      if let rows = try retention?.advance(store) {
+        logger.notice(
+          "audit rows older than the retention were pruned", metadata: ["rows": "\(rows)"])
+      }
     } catch {
       failed(error)
     }

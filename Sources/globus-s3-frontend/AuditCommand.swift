@@ -10,9 +10,11 @@ import Glibc
 struct AuditCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "audit",
-    abstract: "Read the record of every request.",
+    abstract: "Read, prove, keep and hand over the record of every request.",
     subcommands: [
       AuditQueryCommand.self, AuditShowCommand.self, AuditSQLCommand.self, AuditVerifyCommand.self,
+      AuditSnapshotCommand.self, AuditExportCommand.self, AuditPruneCommand.self,
+      AuditHoldCommand.self, AuditReleaseCommand.self, AuditForgetCommand.self,
     ])
 }
 
@@ -30,12 +32,17 @@ struct AuditDatabaseOptions: ParsableArguments {
       ?? AuditLog.defaultDatabasePath(environment: environment)
   }
 
+  /// Opens the database to change it; failures become the contract's exit codes.
+  func steward(_ body: (Steward) throws -> Void) throws {
+    try failing { try body(try Steward(path: path)) }
+  }
+
   /// Opens the database, notes in it that `command` was run, and reads; failures become the
   /// contract's exit codes.
   func read(
     _ command: String, _ detail: [String: NoteValue?], _ body: (QueryReader) throws -> Void
   ) throws {
-    do {
+    try failing {
       let reader = try QueryReader(path: path)
       do {
         try Steward(path: path).note(command, detail.compactMapValues { $0 })
@@ -43,6 +50,12 @@ struct AuditDatabaseOptions: ParsableArguments {
         writeErrorLine(QueryOutput.visible("this reading leaves no note in the record: \(error)"))
       }
       try body(reader)
+    }
+  }
+
+  private func failing(_ body: () throws -> Void) throws {
+    do {
+      try body()
     } catch let error as AuditError {
       throw ConfigurationError(QueryOutput.visible(error.description))
     } catch let error as QueryError {
@@ -56,8 +69,11 @@ struct AuditFormatOptions: ParsableArguments {
   @Option(help: "table, json (one object per line) or csv.")
   var format: QueryOutput.Format = .table
 
-  var output: QueryOutput {
-    QueryOutput(format, width: Self.terminalWidth, isTerminal: isatty(STDOUT_FILENO) == 1) {
+  var output: QueryOutput { Self.output(format) }
+
+  /// Standard output in that format.
+  static func output(_ format: QueryOutput.Format) -> QueryOutput {
+    QueryOutput(format, width: terminalWidth, isTerminal: isatty(STDOUT_FILENO) == 1) {
       try writeToStandardOutput($0)
     }
   }

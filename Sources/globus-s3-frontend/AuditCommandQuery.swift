@@ -51,7 +51,7 @@ struct AuditQueryCommand: ParsableCommand {
   var outcome: Outcome?
 
   @Option(help: "How many requests are shown at most.")
-  var limit: Int = QueryFilter().limit
+  var limit: Int = QueryFilter.defaultLimit
 
   func validate() throws {
     guard 1...QueryFilter.maximumLimit ~= limit else {
@@ -85,7 +85,7 @@ struct AuditQueryCommand: ParsableCommand {
     ]
   }
 
-  private static func time(_ text: String) throws -> Int64 {
+  static func time(_ text: String) throws -> Int64 {
     guard let time = QueryFilter.time(text, now: AuditLog.wallMicroseconds()) else {
       throw ValidationError("not a time: 24h, 7d, 2026-11-22 or 2026-11-22T10:30:00Z is expected")
     }

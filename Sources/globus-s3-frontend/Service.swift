@@ -23,6 +23,7 @@ import Reactor
     options.onFailure = plan.auditOnFailure
     options.version = Command.number
     options.signingSeed = keyring.auditSigningSeed
+    options.retentionDays = plan.auditRetention
     do {
       audit = try AuditLog(options, logger: plan.logger)
     } catch {
