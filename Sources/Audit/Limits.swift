@@ -44,6 +44,13 @@ enum Limits {
   static let rememberedNames = 4_096
   static let walBytesKept = 16 * 1_024 * 1_024
 
+  // Reports.
+  static let reportRows = 1_000
+  /// Ranges of one object read by one person that are told apart.
+  static let rangesPerObject = 10_000
+  /// Databases that are asked as one: SQLite attaches ten to the first.
+  static let databases = 11
+
   // Stewards.
   static let problemsShown = 100
   /// How long a pruning holds the write lock at once.
