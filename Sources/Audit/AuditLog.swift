@@ -4,6 +4,7 @@
 // spool's mapping and never wait for the database. Everything else is done by the writer thread.
 // A ticket is completed once; a second completion, or one after `close`, does nothing.
 
+import Crypto
 import Foundation
 import Logging
 import Synchronization
@@ -22,6 +23,10 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
     public var spoolSlots = Limits.defaultSlots
     /// The program's version, for the record's list of runs.
     public var version = ""
+    /// 32 bytes of which the key that signs checkpoints is made; nil: a key of this run's own.
+    public var signingSeed: SecretBytes?
+    /// Days after which rows go; nil: they are kept.
+    public var retentionDays: Int?
 
     public init(databasePath: String) {
       self.databasePath = databasePath
@@ -66,7 +71,10 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
       handoff = Handoff(slots: spool.slotCount)
       free = (0..<UInt32(spool.slotCount)).reversed()
       open = Array(repeating: 0, count: spool.slotCount)
-      Writer(options, spool: spool, store: store, handoff: handoff, logger: logger).start()
+      let signer = try Self.signingKey(options)
+      Writer(
+        options, spool: spool, store: store, signer: signer, handoff: handoff, logger: logger
+      ).start()
     } catch {
       spool.close()
       throw error
@@ -75,6 +83,16 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
 
   deinit {
     close()
+  }
+
+  private static func signingKey(_ options: Options) throws(AuditError) -> Ed25519.PrivateKey {
+    do {
+      return try options.signingSeed.map { seed throws(CryptoError) in
+        try Ed25519.PrivateKey(seed: seed)
+      } ?? Ed25519.PrivateKey()
+    } catch {
+      throw AuditError(.unusable, "the key that signs the audit's checkpoints can't be made")
+    }
   }
 
   /// An id for a request that starts now; rises whatever the clock does.

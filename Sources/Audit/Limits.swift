@@ -44,6 +44,35 @@ enum Limits {
   static let rememberedNames = 4_096
   static let walBytesKept = 16 * 1_024 * 1_024
 
+  // Reports.
+  static let reportRows = 1_000
+  /// Ranges of one object read by one person that are told apart.
+  static let rangesPerObject = 10_000
+  /// Databases that are asked as one: SQLite attaches ten to the first.
+  static let databases = 11
+
+  // Stewards.
+  static let problemsShown = 100
+  /// How long a pruning holds the write lock at once.
+  static let pruneLockSeconds = 0.02
+  static let firstPruneChunk = 200
+  static let smallestPruneChunk = 10
+  static let largestPruneChunk = 2_000
+  static let pausePruneMicroseconds: UInt32 = 5_000
+  static let pagesPerVacuum = 500
+  static let rowsPerForgetting = 200
+  /// A server with a retention looks this often for rows that have come of age.
+  static let secondsPerRetention = 3_600.0
+  static let stewardBusySeconds = 10.0
+
+  // The chain.
+  /// Hides names in a digest from whoever tries names.
+  static let saltBytes = 16
+  static let leavesPerCheckpoint = 1_000
+  static let secondsPerCheckpoint = 60.0
+  /// Heads go to the log at most this often; each vouches for all before it.
+  static let secondsPerLoggedHead = 60.0
+
   // Queries.
   static let defaultRows = 100
   static let maximumRows = 10_000_000

@@ -3,6 +3,7 @@
 // WAL with synchronous=FULL: a committed row survives a power cut. A row is inserted once whatever
 // happens: the same id again is ignored, so a spool can be replayed any number of times.
 
+import Crypto
 import Foundation
 import GRDB
 
@@ -116,17 +117,62 @@ final class Store {
   /// Inserts records and a gap in one transaction.
   func insert(_ records: [Record], gap: Gap? = nil) throws {
     do {
-      try queue.write { db in
-        for record in records { try inserter.insert(record, run: run, db) }
-        if let gap {
-          try db.execute(
-            sql: "INSERT INTO gap(from_us, to_us, records, reason) VALUES (?, ?, ?, ?)",
-            arguments: [gap.fromMicroseconds, gap.toMicroseconds, gap.records, gap.reason])
-        }
-      }
+      try queue.write { db in try insert(records, gap, db) }
+    } catch let error as DatabaseError
+      where error.extendedResultCode == .SQLITE_CONSTRAINT_FOREIGNKEY
+    {
+      inserter.forget()  // a steward's command deleted a name that it remembered
+      try queue.write { db in try insert(records, gap, db) }
     } catch {
       inserter.forget()  // what it remembers may have been rolled back
       throw error
+    }
+  }
+
+  private func insert(_ records: [Record], _ gap: Gap?, _ db: Database) throws {
+    for record in records { try inserter.insert(record, run: run, db) }
+    try inserter.endBatch(db)
+    guard let gap else { return }
+    try db.execute(
+      sql: "INSERT INTO gap(from_us, to_us, records, reason) VALUES (?, ?, ?, ?)",
+      arguments: [gap.fromMicroseconds, gap.toMicroseconds, gap.records, gap.reason])
+    try Leaf.append(.gap, row: db.lastInsertedRowID, of: "gap", db)
+  }
+
+  /// Whether a pruning would find anything.
+  func hasRows(before microseconds: Int64) throws -> Bool {
+    try queue.read { db in
+      try Bool.fetchOne(
+        db,
+        sql: """
+          SELECT EXISTS (SELECT 1 FROM request WHERE start_us < ?
+            AND ifnull(collection_pk NOT IN (SELECT collection_pk FROM hold), 1))
+          """, arguments: [microseconds])
+    } ?? false
+  }
+
+  /// Begins to let go of what began before that time.
+  func beginPruning(before microseconds: Int64) throws -> Pruner {
+    try queue.write { db in
+      try Pruner(before: microseconds, by: "retention", db)
+    }
+  }
+
+  /// Goes on with a pruning; false: it is done.
+  func advance(_ pruner: Pruner) throws -> Bool {
+    let isMore = try pruner.advance(queue)
+    if !isMore { inserter.forget() }  // names may have gone
+    return isMore
+  }
+
+  /// Signs what was inserted since the last checkpoint; nil when nothing was.
+  func checkpoint(
+    signedWith key: Ed25519.PrivateKey, atMicroseconds now: Int64
+  ) throws -> Checkpoint? {
+    try queue.write { db in
+      let checkpoint = try Checkpoint.next(db, publicKey: key.publicKey, atMicroseconds: now)
+      try checkpoint?.insert(db, signedWith: key)
+      return checkpoint
     }
   }
 

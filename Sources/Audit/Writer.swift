@@ -4,6 +4,7 @@
 // before. When the database fails, slots stay taken and the attempt is repeated, ever more rarely,
 // so nothing is lost while the spool has room; the failure is logged once for each kind.
 
+import Crypto
 import Foundation
 import GRDB
 import Logging
@@ -13,6 +14,9 @@ final class Writer: @unchecked Sendable {  // after `start`, all state is the au
   private let spool: Spool
   private let handoff: Handoff
   private let logger: Logger
+  private let signer: Ed25519.PrivateKey
+  private var checkpoints = CheckpointSchedule()
+  private var retention: Retention?
   private var store: Store?
   private var schedule = SyncSchedule()
   private var pending: [CompletedSlot] = []
@@ -24,13 +28,16 @@ final class Writer: @unchecked Sendable {  // after `start`, all state is the au
   private var polls = 0
 
   init(
-    _ options: AuditLog.Options, spool: Spool, store: Store, handoff: Handoff, logger: Logger
+    _ options: AuditLog.Options, spool: Spool, store: Store, signer: Ed25519.PrivateKey,
+    handoff: Handoff, logger: Logger
   ) {
     self.options = options
     self.spool = spool
     self.store = store
+    self.signer = signer
     self.handoff = handoff
     self.logger = logger
+    retention = options.retentionDays.map { Retention(days: $0) }
     pending.reserveCapacity(spool.slotCount)
   }
 
@@ -47,6 +54,8 @@ final class Writer: @unchecked Sendable {  // after `start`, all state is the au
         milliseconds: max(Limits.pollMilliseconds, backoffMilliseconds), into: &pending)
       checkFile()
       commitPending(gap: due(work.gap, isStopping: work.isStopping))
+      checkpointIfDue()
+      pruneIfDue()
       syncSpool()
       handoff.flushDone(work.flush, worked: failure == nil)
       if work.isStopping { break }
@@ -71,6 +80,7 @@ final class Writer: @unchecked Sendable {  // after `start`, all state is the au
       let batch = pending[done..<min(done + Limits.rowsPerTransaction, pending.count)]
       do {
         try openedStore().insert(batch.compactMap { record(of: $0) }, gap: gap)
+        checkpoints.inserted(batch.count)
       } catch {
         return failed(error)
       }
@@ -84,6 +94,41 @@ final class Writer: @unchecked Sendable {  // after `start`, all state is the au
       gap = nil
       recovered()
     }
+  }
+
+  /// Signs what was inserted. One that can't be written is tried again: nothing waits for it.
+  private func checkpointIfDue() {
+    guard failure == nil, checkpoints.isDue, let store else { return }
+    do {
+      let checkpoint = try store.checkpoint(
+        signedWith: signer, atMicroseconds: AuditLog.wallMicroseconds())
+      if checkpoints.written(), let checkpoint { logHead(checkpoint) }
+    } catch {
+      failed(error)
+    }
+  }
+
+  /// Lets a few old rows go, when nothing waits to be written.
+  private func pruneIfDue() {
+    guard failure == nil, pending.isEmpty, let store else { return }
+    do {
+      if let rows = try retention?.advance(store) {
+        logger.notice(
+          "audit rows older than the retention were pruned", metadata: ["rows": "\(rows)"])
+      }
+    } catch {
+      failed(error)
+    }
+  }
+
+  /// The head leaves the machine with the log: whoever has it can prove what the record was.
+  private func logHead(_ checkpoint: Checkpoint) {
+    logger.notice(
+      "audit checkpoint",
+      metadata: [
+        "checkpoint": "\(checkpoint.id)", "head": "\(Hex.encode(checkpoint.head))",
+        "key": "\(Hex.encode(checkpoint.publicKey))",
+      ])
   }
 
   private func record(of slot: CompletedSlot) -> Record? {
@@ -164,6 +209,12 @@ final class Writer: @unchecked Sendable {  // after `start`, all state is the au
     }
     let isClean = failure == nil && (0..<spool.slotCount).allSatisfy { !spool.isUsed(slot: $0) }
     do {
+      if failure == nil,
+        let checkpoint = try store?.checkpoint(
+          signedWith: signer, atMicroseconds: AuditLog.wallMicroseconds())
+      {
+        logHead(checkpoint)
+      }
       try store?.close(atMicroseconds: AuditLog.wallMicroseconds(), isClean: isClean)
     } catch {
       logger.error("the audit database was not closed", metadata: ["cause": "\(error)"])

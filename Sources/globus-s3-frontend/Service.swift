@@ -22,6 +22,8 @@ import Reactor
     var options = AuditLog.Options(databasePath: plan.auditDatabase)
     options.onFailure = plan.auditOnFailure
     options.version = Command.number
+    options.signingSeed = keyring.auditSigningSeed
+    options.retentionDays = plan.auditRetention
     do {
       audit = try AuditLog(options, logger: plan.logger)
     } catch {
