@@ -36,10 +36,7 @@ import Reactor
     do throws(SignInError) {
       reply = try await begin(request, trace)
     } catch {
-      let start = SignInURL.start(request.collections, isStrict: request.isStrict, at: baseURL)
-      reply = SignInAnswer.failure(
-        error, as: request.form, requestID: request.requestID,
-        retry: error == .notPublic ? start + "&private" : nil)
+      reply = refusal(error, request, retry: retry(error, request))
     }
     reply.collections = request.collections
     return reply
@@ -47,15 +44,13 @@ import Reactor
 
   func callback(_ request: SignInRequest, trace: UpstreamTrace) async -> SignInReply {
     guard request.head.method == "GET" else {
-      return SignInAnswer.failure(
-        .methodNotAllowed, as: request.form, requestID: request.requestID)
+      return refusal(.methodNotAllowed, request)
     }
     guard let parameters = CallbackParameters(request.parameters, issuer: auth.issuer) else {
-      return SignInAnswer.failure(
-        .malformedCallback, as: request.form, requestID: request.requestID)
+      return refusal(.malformedCallback, request)
     }
     guard let flow = cookie.flow(for: parameters.state, in: request.cookies, now: now) else {
-      return SignInAnswer.failure(.unknownFlow, as: request.form, requestID: request.requestID)
+      return refusal(.unknownFlow, request)
     }
     let ids = flow.targets.map(\.id)
     var reply: SignInReply
@@ -63,12 +58,26 @@ import Reactor
       reply = try await end(flow, parameters.outcome, request, trace)
     } catch {
       let retry = SignInURL.start(ids, isStrict: flow.isStrict, at: baseURL)
-      reply = SignInAnswer.failure(
-        error, as: request.form, requestID: request.requestID, retry: retry)
+      reply = refusal(error, request, retry: retry)
     }
     reply.headers.add("Set-Cookie", cookie.clear(cookie.name(for: flow.state)))
     reply.collections = ids
     return reply
+  }
+
+  private func refusal(
+    _ error: SignInError, _ request: SignInRequest, retry: String? = nil
+  ) -> SignInReply {
+    SignInAnswer.failure(
+      error, as: request.form, requestID: request.requestID, retry: retry, baseURL: baseURL)
+  }
+
+  /// Where a start that failed may do better, if anywhere.
+  private func retry(_ error: SignInError, _ request: SignInRequest) -> String? {
+    guard !request.collections.isEmpty else { return nil }
+    let start = SignInURL.start(request.collections, isStrict: request.isStrict, at: baseURL)
+    if error == .notPublic { return start + "&private" }
+    return error.asksForCollection ? nil : start
   }
 
   private var now: Int64 { Loop.wallClockMicroseconds / 1_000_000 }
@@ -79,9 +88,8 @@ import Reactor
     guard request.head.method == "GET" else { throw .methodNotAllowed }
     let ids = request.collections
     let named = request.parameters.filter { $0.name == "collection" }
-    guard !ids.isEmpty, named.allSatisfy({ CollectionID($0.value) != nil }) else {
-      throw .noSuchCollection
-    }
+    guard named.allSatisfy({ CollectionID($0.value) != nil }) else { throw .noSuchCollection }
+    guard !ids.isEmpty else { throw .noCollectionNamed }
     guard ids.count <= GlobusLimits.collectionsPerSignIn else { throw .tooManyCollections }
     guard SignInURL.isBase(request.host, baseURL) else {
       let start = SignInURL.start(ids, isStrict: request.isStrict, at: baseURL)
