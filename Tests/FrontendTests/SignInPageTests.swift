@@ -105,10 +105,11 @@ private func text(_ reply: SignInReply) -> String { String(decoding: reply.body,
       snippet.text.contains("GS3Akey") || snippet.text.contains("sEcReT")
     }
     for snippet in [
-      snippets.terminal, snippets.commands, snippets.boto3, snippets.s3fs, snippets.pyarrow,
+      snippets.terminal, snippets.settings, snippets.commands, snippets.boto3, snippets.s3fs,
+      snippets.pyarrow,
       snippets.duckDB,
     ] { #expect(!holds(snippet), "\(snippet.id)") }
-    for snippet in [snippets.answers, snippets.profile, snippets.environment] {
+    for snippet in [snippets.answers, snippets.keys, snippets.environment] {
       #expect(holds(snippet), "\(snippet.id)")
     }
   }
@@ -116,7 +117,8 @@ private func text(_ reply: SignInReply) -> String { String(decoding: reply.body,
   @Test func strictCredentialsMayShareLinks() {
     let page = text(SignInAnswer.success(signedIn(strict: true), as: .html))
     #expect(page.contains("<b>strict</b>"))
-    #expect(!page.contains("don't share links") && !page.contains("?auth&amp;strict"))
+    #expect(!page.contains("don't share links") && !page.contains("Get a strict"))
+    #expect(page.contains("?auth&amp;strict\">sign in again</a>"))
   }
 
   @Test func whatOthersWroteIsEscaped() {
@@ -128,8 +130,11 @@ private func text(_ reply: SignInReply) -> String { String(decoding: reply.body,
       page.ranges(of: "&lt;script&gt;&quot;&#39;&amp;&lt;/script&gt;").count == 3)
   }
 
-  @Test(arguments: [SignInAnswer.success(signedIn(), as: .html), failure(.unknownFlow, as: .html)])
-  func ourStyleAndOurScriptAreTheOnlyThingsAllowed(reply: SignInReply) throws {
+  @Test(arguments: [true, false])
+  func ourStyleAndOurScriptAreTheOnlyThingsAllowed(succeeds: Bool) throws {
+    let reply =
+      succeeds
+      ? SignInAnswer.success(signedIn(), as: .html) : failure(.unknownFlow, as: .html)
     let page = text(reply)
     let policy = try #require(reply.headers["content-security-policy"])
     for (tag, directive) in [("style", "style-src"), ("script", "script-src")] {

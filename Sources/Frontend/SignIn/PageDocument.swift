@@ -92,13 +92,15 @@ enum PageDocument {
     dd li+li{margin-top:.6rem}
     ol{margin:.5rem 0;padding-left:1.4rem}
     pre,code{font:.875rem/1.6 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
+    p code{white-space:nowrap}
     figure{min-width:0;margin:.9rem 0 0;border:1px solid var(--line);border-radius:.5rem;\
     background:var(--code)}
     figcaption{display:flex;justify-content:space-between;align-items:center;gap:1rem;\
     min-height:2.75rem;padding:.2rem .4rem .2rem .9rem;border-bottom:1px solid var(--line);\
     color:var(--quiet);font-size:.875rem}
     pre{margin:0;padding:.8rem .9rem;overflow-x:auto;white-space:pre;border-radius:0 0 .5rem .5rem;\
-    tab-size:4;user-select:all;-webkit-user-select:all}
+    tab-size:4;scrollbar-width:thin;scrollbar-color:var(--quiet) transparent;\
+    user-select:all;-webkit-user-select:all}
     button,.button,input{font:inherit;border-radius:.45rem}
     button,.button{padding:.5rem 1.1rem;border:1px solid var(--link);background:var(--link);\
     color:var(--on-link);font-weight:600;text-decoration:none;cursor:pointer}
@@ -111,6 +113,7 @@ enum PageDocument {
     .field{display:flex;flex-wrap:wrap;gap:.6rem;margin-top:.4rem}
     input{flex:1 1 20rem;min-width:0;padding:.5rem .75rem;border:1px solid var(--quiet);\
     background:var(--card);color:var(--text)}
+    input::placeholder{color:var(--quiet);opacity:1}
     :focus-visible{outline:3px solid var(--link);outline-offset:2px}
     pre:focus-visible{outline-offset:-1px}
     #announcement{position:absolute;width:1px;height:1px;margin:0;overflow:hidden;\

@@ -100,7 +100,7 @@ enum SignInPage {
     <li><a href="#programs">aws, Python, DuckDB</a></li>
     <li><a href="#values">Other programs</a></li>
     <li><a href="#sharing">Sharing links</a></li>
-    <li><a href="#keeping">Keeping it safe</a></li>
+    <li><a href="#keeping">Safety</a></li>
     </ul>
     </nav>
     """
@@ -113,10 +113,11 @@ enum SignInPage {
     to the shell, so it does not enter the shell's history; the files are for you alone.</p>
     \(block(snippets.terminal))
     \(block(snippets.answers))
-    <h3>Or write the file yourself</h3>
-    <p>Add this with an editor, in place of an older profile of this name, and run
-    <code>chmod 600 ~/.aws/config</code>.</p>
-    \(block(snippets.profile))
+    <h3>Or write the files yourself</h3>
+    <p>Put this into two files with an editor, in place of an older profile of this name, and run
+    <code>chmod 600 ~/.aws/credentials</code>.</p>
+    \(block(snippets.settings))
+    \(block(snippets.keys))
     </section>
     """
   }

@@ -35,7 +35,7 @@ struct SignInSnippets: Sendable {
   /// are.
   var terminal: Snippet {
     Snippet(
-      id: "terminal", title: "Paste into a terminal, then press Enter",
+      id: "terminal", title: "Step 1: paste into a terminal, press Enter",
       lines: [
         "aws configure set region globus --profile globus &&",
         "aws configure set endpoint_url \(base) --profile globus &&",
@@ -47,17 +47,21 @@ struct SignInSnippets: Sendable {
   /// Answers to `aws configure`: key id, secret, region, output format.
   var answers: Snippet {
     Snippet(
-      id: "answers", title: "Paste as the answers to its four questions",
+      id: "answers", title: "Step 2: paste as the answers to its questions",
       lines: [keyID, secret, "globus", "json"], endsLine: true)
   }
 
-  var profile: Snippet {
+  var settings: Snippet {
     Snippet(
-      id: "profile", title: "~/.aws/config",
-      lines: [
-        "[profile globus]", "region = globus", "endpoint_url = \(base)",
-        "aws_access_key_id = \(keyID)", "aws_secret_access_key = \(secret)",
-      ])
+      id: "settings", title: "~/.aws/config",
+      lines: ["[profile globus]", "region = globus", "endpoint_url = \(base)"])
+  }
+
+  /// Not in the same file as the settings: DuckDB looks for keys only here.
+  var keys: Snippet {
+    Snippet(
+      id: "keys", title: "~/.aws/credentials",
+      lines: ["[globus]", "aws_access_key_id = \(keyID)", "aws_secret_access_key = \(secret)"])
   }
 
   var environment: Snippet {
