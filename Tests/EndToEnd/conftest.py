@@ -13,6 +13,7 @@ import botocore.config
 import globus_sdk
 import pytest
 
+from clients import client_sites, site  # fixtures
 from frontend import Program, sign_in
 
 TRANSFER = "urn:globus:auth:scope:transfer.api.globus.org:all"
