@@ -45,6 +45,7 @@ def pair(tmp_path_factory):
     """A server with two collections, the second of them a guest one."""
     one, other = tmp_path_factory.mktemp("soil-moisture"), tmp_path_factory.mktemp("ice-cores")
     ids = ["1b6d2c9e-0000-4000-8000-00000000aaaa", "1b6d2c9e-0000-4000-8000-00000000bbbb"]
+    (one / "projects/été").mkdir(parents=True)
     program = Program("local", "--collection", f"{ids[0]}={one}", "--collection",
                       f"{ids[1]}={other}", "--guest", ids[1], "--listen", "127.0.0.1:0")
     program.ids, program.names = ids, [one.name, other.name]
@@ -93,6 +94,31 @@ def test_several_collections(pair, browser):  # noqa: F811
         assert part in main.text
     assert snippets(browser)["buckets"].split() == pair.ids
     screenshots(browser, "several")
+
+
+def test_a_root_folder(pair, browser):  # noqa: F811
+    main = sign_in_here(browser, f"{pair.base_url}/{pair.ids[0]}/?auth&root=/projects/%C3%A9t%C3%A9")
+    assert "its folder /projects/été, and nothing outside of it" in main.text
+    screenshots(browser, "root-folder")
+    follow(browser, "Get a strict credential")
+    press(browser, "approve")
+    main = heading(browser, "You are signed in")
+    assert "/projects/été" in main.text and "not strict" not in main.text
+
+
+@pytest.mark.parametrize("root, expected, asks", [
+    ("/projects/none", "There is no such folder", True),
+    ("/projects/../x", "This folder can't be a bucket", False)])
+def test_a_folder_that_can_be_no_bucket(pair, browser, root, expected, asks):  # noqa: F811
+    browser.get(f"{pair.base_url}/{pair.ids[0]}/?auth&root={root}")
+    if asks:
+        press(browser, "approve")
+    heading(browser, expected)
+    assert root not in browser.find_element(By.TAG_NAME, "main").text
+    screenshots(browser, "no-such-folder")
+    follow(browser, "Open the whole collection")
+    press(browser, "approve")
+    assert "its folder" not in heading(browser, "You are signed in").text
 
 
 def test_refused_consent(local, browser):  # noqa: F811

@@ -71,7 +71,7 @@ enum SignInPage {
     let collections = zip(result.credential.collections, result.names).map { grant, name in
       let title = name.map { "<b>\(escaped($0))</b><br>" } ?? ""
       let root = grant.rootFolder.map {
-        "<br>its folder <code>\(escaped($0))</code>, and nothing outside of it"
+        "<br>its folder <code>\(escaped($0.description))</code>, and nothing outside of it"
       }
       return "<li>\(title)<code>\(grant.collection)</code>\(root ?? "")</li>"
     }
@@ -194,8 +194,9 @@ enum SignInPage {
   }
 
   private static func start(_ result: SignedIn, isStrict: Bool) -> String {
-    SignInURL.start(
-      result.credential.collections.map(\.collection), isStrict: isStrict, at: result.baseURL)
+    var link = SignInLink(renewing: result.credential)
+    link.isStrict = isStrict
+    return link.url(at: result.baseURL)
   }
 
   private static func block(_ snippet: Snippet) -> String {
