@@ -130,7 +130,7 @@ def test_a_session_that_does_not_do_is_mended_by_the_link(globus, form, demanded
     asked, renewed = follow(globus, link)
     assert [about_session(parameters) for parameters in asked] == [{**expected, **MESSAGE}]
     assert works(globus, renewed, ASSURED)
-    # What was not asked for at the sign-in does not count later; a sign-in of the plain kind neither.
+    # The old credential is no better for it, nor is one of a plain sign-in.
     assert refusal(globus, s3, ASSURED)
     assert refusal(globus, signed_in(globus, ASSURED), ASSURED)
 
@@ -195,7 +195,8 @@ def test_who_has_no_account_is_not_sent_in_a_circle(globus):
 
 
 @pytest.mark.parametrize("link", [
-    "session_required_identities=%3Cscript%3Ealert(1)%3C/script%3E", "prompt=none", "prompt=login&prompt=login",
+    "session_required_identities=%3Cscript%3Ealert(1)%3C/script%3E", "prompt=none",
+    "prompt=login&prompt=login",
     "session_message=%3Cscript%3Ealert(1)%3C/script%3E%0D%0AX-Injected:%201",
     "session_required_single_domain=evil.example/x", "required_scopes=openid",
     f"required_scopes=https://auth.globus.org/scopes/{ASSURED}/https",
@@ -230,7 +231,8 @@ def test_every_kind_in_one_credential(globus):
     assert all(works(globus, renewed, id) for id in ids)
 
 
-@pytest.mark.parametrize("difference", [{"kind": "connect_personal"}, {"subscription_lapsed": True}])
+@pytest.mark.parametrize("difference", [
+    {"kind": "connect_personal"}, {"subscription_lapsed": True}])
 def test_a_collection_without_a_server_is_409(globus, difference):
     faults(globus, collections=[{"id": GUEST, **difference}])
     answer = requests.get(f"{globus.base_url}/{GUEST}/?auth", allow_redirects=False,

@@ -84,7 +84,8 @@ def test_a_bucket_shows_its_folder(globus, mapped, root, collection):
     answer = s3.get_object(Bucket=bucket, Key="inside.txt")
     assert answer["Body"].read() == b"inside"
     assert answer["ETag"] == page["Contents"][0]["ETag"]
-    assert s3.get_object(Bucket=bucket, Key="folder/deep.txt", Range="bytes=1-2")["Body"].read() == b"ee"
+    part = s3.get_object(Bucket=bucket, Key="folder/deep.txt", Range="bytes=1-2")
+    assert part["Body"].read() == b"ee"
     assert s3.head_object(Bucket=bucket, Key="ü +&.txt")["ContentLength"] == 1
     deeper = s3.list_objects(Bucket=bucket, Delimiter="/", Prefix="folder/")
     assert [entry["Key"] for entry in deeper["Contents"]] == ["folder/deep.txt"]
@@ -158,7 +159,8 @@ def test_nothing_above_the_root_is_reachable(globus, mapped, root):
 
 @pytest.mark.parametrize("root, status, code", [
     ("/lab/missing", 404, "NoSuchFolder"), ("/lab/open/inside.txt", 404, "NoSuchFolder"),
-    ("/lab/../lab", 400, "InvalidRoot"), ("..", 400, "InvalidRoot"), ("/lab//open", 400, "InvalidRoot"),
+    ("/lab/../lab", 400, "InvalidRoot"), ("..", 400, "InvalidRoot"),
+    ("/lab//open", 400, "InvalidRoot"),
     ("/lab/./open", 400, "InvalidRoot"), ("", 400, "InvalidRoot"), ("/a\0b", 400, "InvalidRoot"),
     ("/a\nb", 400, "InvalidRoot"), ("/" + "r" * 1023, 404, "NoSuchFolder"),
     ("/" + "r" * 1024, 400, "InvalidRoot"),

@@ -79,16 +79,6 @@ private func read(_ query: String, _ ids: [CollectionID] = [a]) throws -> SignIn
 }
 
 @Suite struct SignInURLTests {
-  @Test func startsAreAtTheBaseURL() {
-    let base = BaseURL("https://s3.example.org")!
-    #expect(SignInURL.start([a], isStrict: false, at: base) == "https://s3.example.org/\(a)/?auth")
-    #expect(
-      SignInURL.start([a], isStrict: true, at: base) == "https://s3.example.org/\(a)/?auth&strict")
-    #expect(
-      SignInURL.start([a, b], isStrict: true, at: base)
-        == "https://s3.example.org/?auth&collection=\(a)&collection=\(b)&strict")
-  }
-
   @Test(arguments: [
     ("https://s3.example.org", "s3.example.org", true),
     ("https://s3.example.org", "s3.example.org:443", true),

@@ -40,10 +40,7 @@ import Reactor
       link = valid
       reply = try await begin(valid, request, trace)
     } catch {
-      link?.mayBePrivate = true
-      reply = SignInAnswer.failure(
-        error, as: request.form, requestID: request.requestID,
-        retry: error == .notPublic ? link?.url(at: baseURL) : nil)
+      reply = refusal(error, request, retry: retry(error, link, request))
     }
     reply.collections = request.collections
     return reply
@@ -51,15 +48,13 @@ import Reactor
 
   func callback(_ request: SignInRequest, trace: UpstreamTrace) async -> SignInReply {
     guard request.head.method == "GET" else {
-      return SignInAnswer.failure(
-        .methodNotAllowed, as: request.form, requestID: request.requestID)
+      return refusal(.methodNotAllowed, request)
     }
     guard let parameters = CallbackParameters(request.parameters, issuer: auth.issuer) else {
-      return SignInAnswer.failure(
-        .malformedCallback, as: request.form, requestID: request.requestID)
+      return refusal(.malformedCallback, request)
     }
     guard let flow = cookie.flow(for: parameters.state, in: request.cookies, now: now) else {
-      return SignInAnswer.failure(.unknownFlow, as: request.form, requestID: request.requestID)
+      return refusal(.unknownFlow, request)
     }
     let ids = flow.targets.map(\.id)
     var reply: SignInReply
@@ -70,12 +65,31 @@ import Reactor
       if let requirements = error.requirements {
         link.requirements = requirements.limited(to: ids)
       }
-      reply = SignInAnswer.failure(
-        error, as: request.form, requestID: request.requestID, retry: link.url(at: baseURL))
+      reply = refusal(error, request, retry: link.url(at: baseURL))
     }
     reply.headers.add("Set-Cookie", cookie.clear(cookie.name(for: flow.state)))
     reply.collections = ids
     return reply
+  }
+
+  private func refusal(
+    _ error: SignInError, _ request: SignInRequest, retry: String? = nil
+  ) -> SignInReply {
+    SignInAnswer.failure(
+      error, as: request.form, requestID: request.requestID, retry: retry, baseURL: baseURL)
+  }
+
+  /// Where a start that failed may do better, if anywhere: without what could not be understood.
+  private func retry(
+    _ error: SignInError, _ link: SignInLink?, _ request: SignInRequest
+  ) -> String? {
+    guard !request.collections.isEmpty, !error.asksForCollection || error == .notPublic else {
+      return nil
+    }
+    var link =
+      link ?? SignInLink(collections: request.collections, isStrict: request.isStrict)
+    if error == .notPublic { link.mayBePrivate = true }
+    return link.url(at: baseURL)
   }
 
   private var now: Int64 { Loop.wallClockMicroseconds / 1_000_000 }

@@ -14,11 +14,21 @@ struct SignInError: Error, Equatable, Sendable {
   var link = "Start again"
   /// What the link to a new start asks of Globus in place of what this sign-in asked.
   var requirements: SignInRequirements?
+  /// Whether the way on may be another collection.
+  var asksForCollection = false
+
+  static let noCollectionNamed = SignInError(
+    status: 404, code: "NoSuchCollection", title: "Which collection?",
+    message: "A sign-in is for a Globus collection, and the address names none.",
+    nextStep: "Name the one that you want to open with S3 tools: its UUID is the bucket.",
+    asksForCollection: true)
 
   static let noSuchCollection = SignInError(
     status: 404, code: "NoSuchCollection", title: "No such collection",
     message: "There is no Globus collection of that name, or you are not allowed to see it.",
-    nextStep: "Compare the UUID with the one on the collection's page in the Globus web app.")
+    nextStep: "Compare the UUID with the one on the collection's page in the Globus web app, or "
+      + "start again as the person who may see it.",
+    asksForCollection: true)
 
   /// Transfer knows no such collection, as far as the app itself may know.
   static let notPublic = SignInError(
@@ -27,18 +37,20 @@ struct SignInError: Error, Equatable, Sendable {
     nextStep: "Compare the UUID with the one on the collection's page in the Globus web app. If "
       + "the collection is a private one, add &private to the address: you sign in first, and it is "
       + "looked up in your name.",
-    link: "It is private: sign in and look it up in my name")
+    link: "It is private: sign in and look it up in my name", asksForCollection: true)
 
   static let noHTTPSServer = SignInError(
     status: 409, code: "NoHTTPSServer", title: "This collection can't be read over HTTPS",
     message: "The collection has no HTTPS server, so its files can't be fetched one by one.",
     nextStep: "Collections on Globus Connect Personal never have one; for others, ask the "
-      + "collection's administrator to enable HTTPS access.")
+      + "collection's administrator to enable HTTPS access.",
+    asksForCollection: true)
 
   static let tooManyCollections = SignInError(
     status: 400, code: "TooManyCollections", title: "Too many collections",
     message: "One credential can't hold that many collections.",
-    nextStep: "Ask for fewer; \(CredentialLimits.collections) at once is the most.")
+    nextStep: "Ask for fewer; \(CredentialLimits.collections) at once is the most.",
+    asksForCollection: true)
 
   /// `root=` is no folder's name.
   static let invalidRoot = SignInError(
@@ -95,7 +107,8 @@ struct SignInError: Error, Equatable, Sendable {
 
   static let methodNotAllowed = SignInError(
     status: 405, code: "MethodNotAllowed", title: "Only GET signs in",
-    message: "A sign-in is a GET request.", nextStep: "Open the address in a browser.")
+    message: "A sign-in is a GET request.", nextStep: "Open the address in a browser.",
+    link: "Sign in")
 
   /// The callback is not one that Auth could have sent.
   static let malformedCallback = SignInError(
@@ -112,7 +125,7 @@ struct SignInError: Error, Equatable, Sendable {
   static let accessDenied = SignInError(
     status: 403, code: "AccessDenied", title: "You did not grant access",
     message: "Without your consent no credential can be made.",
-    nextStep: "Start again and choose Allow, if that was not what you wanted.")
+    nextStep: "If that was not what you wanted, start again and choose Allow.")
 
   /// Auth sent the browser back with another error.
   static let refusedByGlobus = SignInError(
@@ -133,12 +146,12 @@ struct SignInError: Error, Equatable, Sendable {
   static let clientRefused = SignInError(
     status: 503, code: "ClientRefused", title: "This service can't sign anybody in now",
     message: "Globus does not accept this service's client id and secret.",
-    nextStep: "Tell whoever runs this service.")
+    nextStep: "Tell whoever runs this service.", link: "Try again")
 
   static let unavailable = SignInError(
     status: 503, code: "ServiceUnavailable", title: "Globus can't be reached",
     message: "Globus does not answer as it should at the moment.",
-    nextStep: "Try again in a minute.")
+    nextStep: "Try again in a minute.", link: "Try again")
 
   private static let again = "Start the sign-in again and finish it in the same browser."
 
