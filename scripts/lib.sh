@@ -27,12 +27,13 @@ need_packages() {
 }
 
 # A venv with the packages of a requirements file; made anew when the file changes.
-need_venv() {
-  local requirements=$1 stamp=.venv/$(basename "$1").sha256
-  [ -x .venv/bin/python ] || python3 -m venv .venv
+need_venv() { # need_venv VENV REQUIREMENTS
+  local venv=$1 requirements=$2 stamp
+  stamp=$venv/$(basename "$requirements").sha256
+  [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
   if ! sha256sum --check --status "$stamp" 2>/dev/null; then
     say "Installing the Python packages of $requirements"
-    .venv/bin/pip install --quiet --disable-pip-version-check -r "$requirements"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$requirements"
     sha256sum "$requirements" >"$stamp"
   fi
 }
