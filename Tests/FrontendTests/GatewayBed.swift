@@ -18,6 +18,8 @@ import Testing
   var statError: GlobusError?
   var readError: GlobusError?
   private(set) var asked: [String] = []
+  /// Of each read.
+  private(set) var connections: [TransferRequest.Connection] = []
   private let client: HTTPClient
   private let upstream: UInt16
 
@@ -56,14 +58,17 @@ import Testing
   }
 
   func read(
-    _ path: String, range: ClosedRange<UInt64>?, trace: UpstreamTrace
+    _ path: String, range: ClosedRange<UInt64>?, over connection: TransferRequest.Connection,
+    trace: UpstreamTrace
   ) async throws(GlobusError) -> Transfer {
     asked.append("read \(path)" + (range.map { " \($0.lowerBound)-\($0.upperBound)" } ?? ""))
+    connections.append(connection)
     trace.calls += 1
     if let readError { throw readError }
     var request = TransferRequest(
       "GET", "http://127.0.0.1:\(upstream)\(PercentEncoding.path(path))")
     if let range { request.headers.add("Range", "bytes=\(range.lowerBound)-\(range.upperBound)") }
+    request.connection = connection
     do {
       return try await client.start(request)
     } catch {

@@ -127,7 +127,8 @@ private let fault = "GlobusError: v=1 c=INTERNAL_ERROR\nGridFTP-Errno: 108\n"
       let bench = try Bench(data: { _, _ in
         .init(206, "ell", headers: ["Content-Range": "bytes 1-3/*"])
       })
-      let transfer = try await bench.open().read("/a +b", range: 1...3, trace: bench.trace)
+      let transfer = try await bench.open().read(
+        "/a +b", range: 1...3, trace: bench.trace)
       #expect(try await transfer.collect(limit: 10) == Array("ell".utf8))
       let asked = bench.data.requests[0]
       #expect(asked.target == "/a%20%2Bb")
