@@ -101,7 +101,7 @@ import Reactor
       deployment.collections.append(
         HostedCollection(
           configuration: collection, folder: folder,
-          httpsServer: "https://localhost:\(server.port)"))
+          httpsServer: collection.httpsServer ?? "https://localhost:\(server.port)"))
     }
   }
 

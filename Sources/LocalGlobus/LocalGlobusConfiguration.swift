@@ -23,6 +23,8 @@ public struct LocalGlobusConfiguration: Sendable {
     public var highAssurance = false
     /// Port of the collection's HTTPS server.
     public var port: UInt16 = 0
+    /// What Transfer says the collection's HTTPS server is, in place of the stand-in's own.
+    public var httpsServer: String?
 
     public init(id: String, directory: String, displayName: String) {
       self.id = id

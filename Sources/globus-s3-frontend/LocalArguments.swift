@@ -18,6 +18,22 @@ struct CollectionArgument: ExpressibleByArgument {
   }
 }
 
+/// `UUID=URL`.
+struct HTTPSServerArgument: ExpressibleByArgument {
+  /// Lower case.
+  let id: String
+  /// Without trailing slash.
+  let url: String
+
+  init?(argument: String) {
+    let parts = argument.split(separator: "=", maxSplits: 1)
+    guard parts.count == 2, UUID(uuidString: String(parts[0])) != nil, parts[1].contains("://")
+    else { return nil }
+    id = parts[0].lowercased()
+    url = String(parts[1].hasSuffix("/") ? parts[1].dropLast() : parts[1])
+  }
+}
+
 /// A folder of mode 0700 for this process.
 struct WorkDirectory {
   let path: String
@@ -29,6 +45,19 @@ struct WorkDirectory {
       throw LocalFailure("\(base): \(String(cString: strerror(errno)))")
     }
     path = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+  }
+
+  /// A file of both certificates files' contents.
+  func bundle(_ first: String, _ second: String) throws -> String {
+    let bundle = path + "/trusted.pem"
+    do {
+      let both =
+        try Data(contentsOf: URL(filePath: first)) + Data(contentsOf: URL(filePath: second))
+      try both.write(to: URL(filePath: bundle))
+    } catch {
+      throw LocalFailure("--upstream-ca \(second): can't be read")
+    }
+    return bundle
   }
 
   func remove() { try? FileManager.default.removeItem(atPath: path) }

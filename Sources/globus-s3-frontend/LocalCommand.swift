@@ -36,6 +36,14 @@ struct LocalCommand: ParsableCommand {
     help: ArgumentHelp("Make that collection a high assurance one. Repeatable.", valueName: "uuid"))
   var highAssurance: [String] = []
 
+  @Option(
+    help: ArgumentHelp(
+      "Say that the collection's HTTPS server is elsewhere. Repeatable.", valueName: "uuid=url"))
+  var httpsServer: [HTTPSServerArgument] = []
+
+  @Option(help: "Further trust for collections' servers, PEM.")
+  var upstreamCa: String?
+
   @Flag(help: "Start no frontend.")
   var standInOnly = false
 
@@ -64,7 +72,8 @@ struct LocalCommand: ParsableCommand {
 
   func validate() throws {
     let known = collection.map(\.id)
-    for id in guest + highAssurance where !known.contains(id.lowercased()) {
+    let named = guest + highAssurance + httpsServer.map(\.id)
+    for id in named where !known.contains(id.lowercased()) {
       throw ValidationError("\(id): no --collection has this id")
     }
     guard accessTokenLifetime > 0 else {
@@ -132,6 +141,7 @@ struct LocalCommand: ParsableCommand {
       collections[index].highAssurance = highAssurance.contains {
         $0.lowercased() == collections[index].id
       }
+      collections[index].httpsServer = httpsServer.last { $0.id == collections[index].id }?.url
     }
     var configuration = LocalGlobusConfiguration(
       collections: collections, workDirectory: work.path)
@@ -151,7 +161,7 @@ struct LocalCommand: ParsableCommand {
       baseURL: url, clientID: configuration.clientID, clientSecret: configuration.clientSecret)
     frontend.authURL = globus.authURL
     frontend.transferURL = globus.transferURL
-    frontend.upstreamCA = globus.caFile
+    frontend.upstreamCA = try upstreamCa.map { try work.bundle(globus.caFile, $0) } ?? globus.caFile
     frontend.allowPrivateUpstream = ["127.0.0.0/8", "::1/128"]
     frontend.signatures = signatures
     return ServicePlan(

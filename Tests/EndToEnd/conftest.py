@@ -13,7 +13,10 @@ import botocore.config
 import globus_sdk
 import pytest
 
+import faults
+from authority import Authority
 from frontend import Program, sign_in
+from liar import Liar, honest
 
 TRANSFER = "urn:globus:auth:scope:transfer.api.globus.org:all"
 
@@ -186,3 +189,33 @@ def s3(local, credential):
         "s3", endpoint_url=local.base_url, region_name="globus",
         aws_access_key_id=credential["access_key_id"], aws_secret_access_key="any",
         config=botocore.config.Config(retries={"max_attempts": 1}))
+
+
+LIED_ABOUT = "1b6d2c9e-0000-4000-8000-00000000dead"
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    """Whose certificates the frontend of `bed` trusts."""
+    return Authority(tmp_path_factory.mktemp("authority") / "trusted")
+
+
+@pytest.fixture(scope="session")
+def shared_bed(tmp_path_factory, authority):
+    folder = tmp_path_factory.mktemp("lied-about")
+    log = tmp_path_factory.mktemp("log") / "stderr"
+    with Liar(folder, authority) as liar, run_local(
+        *("--collection", f"{LIED_ABOUT}={folder}", "--guest", LIED_ABOUT),
+        *("--https-server", f"{LIED_ABOUT}={liar.url}", "--upstream-ca", authority.certificate),
+        *("--listen", "127.0.0.1:0"), log=log,
+    ) as local:
+        yield faults.bed(local, liar, LIED_ABOUT)
+
+
+@pytest.fixture
+def bed(shared_bed):
+    """The frontend before a liar that is honest until a test says otherwise."""
+    tls = shared_bed.liar.tls
+    shared_bed.liar.plan(honest)
+    yield shared_bed
+    shared_bed.liar.tls = tls
