@@ -17,6 +17,7 @@ import Testing
   var freshFiles: [String: FileStatus] = [:]
   var statError: GlobusError?
   var readError: GlobusError?
+  var errorAfterFirstRead: GlobusError?
   private(set) var asked: [String] = []
   /// Of each read.
   private(set) var connections: [TransferRequest.Connection] = []
@@ -65,6 +66,7 @@ import Testing
     connections.append(connection)
     trace.calls += 1
     if let readError { throw readError }
+    if let errorAfterFirstRead, connections.count > 1 { throw errorAfterFirstRead }
     var request = TransferRequest(
       "GET", "http://127.0.0.1:\(upstream)\(PercentEncoding.path(path))")
     if let range { request.headers.add("Range", "bytes=\(range.lowerBound)-\(range.upperBound)") }
@@ -258,12 +260,12 @@ struct Answer: Sendable {
   }
 
   /// Values of one column of all rows, oldest first.
-  func column(_ name: String) throws -> [String] {
+  func column(_ name: String, of table: String = "requests") throws -> [String] {
     #expect(audit.flush())
     var lines: [String] = []
     var output = QueryOutput(.csv, width: nil, isTerminal: false) { lines.append($0) }
     let reader = try QueryReader(path: folder + "/audit.db")
-    try reader.sql("SELECT \(name) FROM requests ORDER BY id", &output)
+    try reader.sql("SELECT \(name) FROM \(table) ORDER BY id", &output)
     return lines.dropFirst().map { String($0.prefix { $0 != "\r" && $0 != "\n" && $0 != "\r\n" }) }
   }
 }

@@ -9,8 +9,13 @@ import Reactor
 
 @Loop final class DataServerClient {
   private let http: HTTPClient
+  private let firstByteMilliseconds: UInt32
 
-  init(_ configuration: Configuration) throws(ReactorError) {
+  init(
+    _ configuration: Configuration,
+    firstByteMilliseconds: UInt32 = GlobusLimits.firstByteMilliseconds
+  ) throws(ReactorError) {
+    self.firstByteMilliseconds = firstByteMilliseconds
     http = try HTTPClient(.collections(configuration))
   }
 
@@ -27,6 +32,7 @@ import Reactor
         "X-Requested-With": "XMLHttpRequest",
       ])
     if let range { request.headers.add("Range", "bytes=\(range.lowerBound)-\(range.upperBound)") }
+    request.firstByteTimeoutMilliseconds = firstByteMilliseconds
     request.connection = connection
     request.closesOnError = true
     var retries = Retries(limit: GlobusLimits.readRetries)

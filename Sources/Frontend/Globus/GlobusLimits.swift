@@ -19,6 +19,8 @@ enum GlobusLimits {
   static let readRetries = 3
   static let transferRetries = 2
   static let retryMilliseconds: UInt64 = 200
+  /// How long a collection's server may take to begin its answer, its queue here included.
+  static let firstByteMilliseconds: UInt32 = 60_000
   /// Seconds of a Retry-After that are waited for; longer ones the client is told.
   static let awaitedSeconds = 2
   /// A host name (RFC 1035 section 2.3.4).
