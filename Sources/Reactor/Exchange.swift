@@ -43,6 +43,8 @@ public enum BodyError: Error, Sendable {
   /// The peer's numeric address.
   public let peerAddress: String
   public let isTLS: Bool
+  /// The how-manieth connection of its listener this is, from 0; modulo 2^32.
+  public let connectionNumber: UInt32
   /// When the request's head was complete: `Loop.wallClockMicroseconds`, `Loop.clockMicroseconds`.
   public let startedAt: (wall: Int64, clock: UInt64)
   /// How the answer ended, once it has.
@@ -59,6 +61,7 @@ public enum BodyError: Error, Sendable {
     self.head = RequestHead(head)
     peerAddress = String(cString: cr_conn_peer(connection))
     isTLS = cr_conn_is_tls(connection)
+    connectionNumber = cr_conn_number(connection)
     startedAt = (Loop.wallClockMicroseconds, Loop.clockMicroseconds)
   }
 

@@ -47,20 +47,25 @@ struct WorkDirectory {
     path = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
   }
 
-  /// A file of both certificates files' contents.
-  func bundle(_ first: String, _ second: String) throws -> String {
-    let bundle = path + "/trusted.pem"
-    do {
-      let both =
-        try Data(contentsOf: URL(filePath: first)) + Data(contentsOf: URL(filePath: second))
-      try both.write(to: URL(filePath: bundle))
-    } catch {
-      throw LocalFailure("--upstream-ca \(second): can't be read")
-    }
-    return bundle
+  /// A file of the certificates of `authority` and of those given by `--upstream-ca`.
+  func trust(_ authority: String, and file: String) throws -> String {
+    let trusted = path + "/trusted.pem"
+    let both =
+      try contents(ofFile: authority, flag: "ca_file")
+      + contents(ofFile: file, flag: "--upstream-ca")
+    try Data(both).write(to: URL(filePath: trusted))
+    return trusted
   }
 
   func remove() { try? FileManager.default.removeItem(atPath: path) }
+}
+
+/// What a file given by a flag holds.
+func contents(ofFile file: String, flag: String) throws(LocalFailure) -> [UInt8] {
+  guard let data = try? Data(contentsOf: URL(filePath: file)) else {
+    throw LocalFailure("\(flag) \(file): can't be read")
+  }
+  return Array(data)
 }
 
 /// `local` can't serve; `description` says what to change.

@@ -186,6 +186,8 @@ void cr_tls_free(cr_tls *tls);
 /* The peer's numeric address without port, NUL-terminated; valid until on_sent returns. */
 const char *cr_conn_peer(const cr_conn *conn);
 bool cr_conn_is_tls(const cr_conn *conn);
+/* The how-manieth connection of its listener it is, from 0; modulo 2^32. */
+uint32_t cr_conn_number(const cr_conn *conn);
 
 /* Reads the request's whole body, at most max bytes, then calls on_body once, never from inside
  * this call. Sends "100 Continue" when the client waits for it. A body that is not asked for is
