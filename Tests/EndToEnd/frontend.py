@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import time
 import urllib.parse
@@ -21,6 +22,15 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get(
     "GLOBUS_S3_FRONTEND_BIN", str(ROOT / ".build/debug/globus-s3-frontend")
 )
+
+
+def free_ports(count):
+    """Ports that nothing listens on; for programs that must know their port before they start."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
 
 
 def run(*arguments, **options):

@@ -103,10 +103,12 @@ import Reactor
   }
 
   func read(
-    _ path: String, range: ClosedRange<UInt64>?, trace: UpstreamTrace
+    _ path: String, range: ClosedRange<UInt64>?, over connection: TransferRequest.Connection,
+    trace: UpstreamTrace
   ) async throws(GlobusError) -> Transfer {
     guard let grant else { throw .denied }
-    return try await collections.servers.read(path, range: range, grant: grant, trace: trace)
+    return try await collections.servers.read(
+      path, range: range, over: connection, grant: grant, trace: trace)
   }
 
   private func key(_ path: String) -> GlobusCollections.StatKey {
