@@ -183,8 +183,8 @@ import Reactor
       return try Buckets.answer(probe)
     }
     let collection = collections.open(id, credential: credential, fingerprint: fingerprint)
-    let root = Self.root(credential.grant(for: id)?.rootFolder)
-    let signInURL = RequestPlan.signInURL(id, baseURL: configuration.baseURL)
+    let root = credential.grant(for: id)?.rootFolder?.description ?? ""
+    let signInURL = SignInLink(renewing: credential).url(at: configuration.baseURL)
     if case .listObjects = plan.action {
       let listing = ListObjects(
         collection: collection, root: root, query: query, tokens: tokens, trace: trace,
@@ -201,12 +201,6 @@ import Reactor
       signInURL: signInURL)
     return plan.action == .headObject
       ? try await HeadObject.run(request) : try await GetObject.run(request)
-  }
-
-  /// A bucket's root folder as the beginning of a path: absolute, without a "/" at its end.
-  private static func root(_ folder: String?) -> String {
-    let names = (folder ?? "").split(separator: "/")
-    return names.map { "/\($0)" }.joined()
   }
 
   private func signIn(

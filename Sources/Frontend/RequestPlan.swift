@@ -57,7 +57,10 @@ struct RequestPlan: Sendable {
       virtualBucket: address.isVirtualHosted ? address.bucket : nil)
     let who = authenticator.authenticate(signed, now: now, signInURL: signInURL)
     authentication = who
-    if let error = who.error { throw error }
+    if let error = who.error {
+      guard error.code == .expiredToken, let old = who.credential else { throw error }
+      throw .expired(signInURL: SignInLink(renewing: old).url(at: baseURL))
+    }
     if let collection, who.credential?.grant(for: collection) == nil {
       throw S3Error(
         .accessDenied, "The credential does not open this bucket. Get one that does at \(signInURL)"

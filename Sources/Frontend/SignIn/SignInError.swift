@@ -12,6 +12,8 @@ struct SignInError: Error, Equatable, Sendable {
   var retryAfter: Int?
   /// What the link to a new start says.
   var link = "Start again"
+  /// What the link to a new start asks of Globus in place of what this sign-in asked.
+  var requirements: SignInRequirements?
 
   static let noSuchCollection = SignInError(
     status: 404, code: "NoSuchCollection", title: "No such collection",
@@ -36,7 +38,60 @@ struct SignInError: Error, Equatable, Sendable {
   static let tooManyCollections = SignInError(
     status: 400, code: "TooManyCollections", title: "Too many collections",
     message: "One credential can't hold that many collections.",
-    nextStep: "Ask for fewer; \(GlobusLimits.collectionsPerSignIn) at once is the most.")
+    nextStep: "Ask for fewer; \(CredentialLimits.collections) at once is the most.")
+
+  /// `root=` is no folder's name.
+  static let invalidRoot = SignInError(
+    status: 400, code: "InvalidRoot", title: "This folder can't be a bucket",
+    message: "The root folder is not the path of a folder in a collection.",
+    nextStep:
+      "Write it as /folder/subfolder: no empty segments, no . or .., no control characters, "
+      + "at most \(CredentialLimits.rootFolderBytes) bytes.")
+
+  static let rootOfSeveral = SignInError(
+    status: 400, code: "InvalidRoot", title: "A root folder is for one collection",
+    message: "The address names several collections and a root folder.",
+    nextStep: "Leave the root folder out, or get a credential for each collection.")
+
+  /// The root folder is not there, or is a file.
+  static let noSuchFolder = SignInError(
+    status: 404, code: "NoSuchFolder", title: "There is no such folder",
+    message: "The collection has no folder of the name that the bucket was to show, or you are not "
+      + "allowed to see it.",
+    nextStep: "Compare the folder with the collection's listing in the Globus web app.")
+
+  /// The link asks Globus for what no error message of this service asks for.
+  static let invalidLink = SignInError(
+    status: 400, code: "InvalidSignInLink", title: "This link is not complete, or not from here",
+    message: "What the link asks of Globus can't be understood.",
+    nextStep: "Copy it as a whole from the error message, or start at the bucket's address "
+      + "with ?auth.")
+
+  /// The flow does not fit the cookie.
+  static let linkTooLong = SignInError(
+    status: 400, code: "InvalidSignInLink", title: "This link is too long",
+    message: "A browser can't hold what the link asks for.",
+    nextStep: "Use a root folder with a shorter path.")
+
+  /// Globus is not content with how the person signed in.
+  static func signInRequired(_ requirements: SignInRequirements) -> SignInError {
+    var error = SignInError(
+      status: 403, code: "SignInRequired", title: "Globus asks for another sign-in",
+      message: "The collection wants you to sign in in a certain way, or again.",
+      nextStep: "Go on at Globus, which says what is missing.", link: "Go on at Globus")
+    error.requirements = requirements
+    return error
+  }
+
+  static let noAccount = SignInError(
+    status: 403, code: "NoAccount", title: "You have no account there",
+    message: "The storage behind the collection has no account for you.",
+    nextStep: "Ask the collection's administrator for one, or sign in as somebody else.")
+
+  static let addressRefused = SignInError(
+    status: 403, code: "AddressRefused", title: "This collection can't be reached from here",
+    message: "Its server is at an address that this service does not connect to.",
+    nextStep: "Tell whoever runs this service; the log names the address.")
 
   static let methodNotAllowed = SignInError(
     status: 405, code: "MethodNotAllowed", title: "Only GET signs in",
