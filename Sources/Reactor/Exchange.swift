@@ -130,16 +130,17 @@ public enum BodyError: Error, Sendable {
   }
 
   /// Feeds a transfer's body into the begun answer, dropping its first `skip` bytes, and waits for
-  /// the transfer's end. `delivered` counts the bytes that the answer took: where a next transfer
+  /// the transfer's end. With `take`, more than 0, it is ended after so many bytes as if that were
+  /// its own good end. `delivered` counts the bytes that the answer took: where a next transfer
   /// has to go on. `error` is nil when the transfer ended well.
   public func relay(
-    _ transfer: Transfer, skip: UInt64 = 0
+    _ transfer: Transfer, skip: UInt64 = 0, take: UInt64? = nil
   ) async -> (delivered: UInt64, error: TransferError?) {
     guard let connection else {
       transfer.cancel()
       return (0, TransferError(.cancelled, "the client is gone"))
     }
-    return await transfer.relay(into: connection, skip: skip)
+    return await transfer.relay(into: connection, skip: skip, take: take ?? 0)
   }
 
   /// Waits for the end of the answer.

@@ -210,7 +210,7 @@ def shared_bed(tmp_path_factory, authority):
         *("--https-server", f"{LIED_ABOUT}={liar.url}", "--upstream-ca", authority.certificate),
         *("--listen", "127.0.0.1:0"), log=log,
     ) as local:
-        yield faults.bed(local, liar, LIED_ABOUT)
+        yield faults.bed(local, folder, LIED_ABOUT, liar)
 
 
 @pytest.fixture
@@ -220,3 +220,34 @@ def bed(shared_bed):
     shared_bed.liar.plan(honest)
     yield shared_bed
     shared_bed.liar.tls = tls
+
+
+MAPPED = "1b6d2c9e-0000-4000-8000-0000000000aa"
+GUEST = "1b6d2c9e-0000-4000-8000-0000000000bb"
+
+
+@pytest.fixture(scope="session")
+def shared_globus(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("of-globus")
+    log = tmp_path_factory.mktemp("log") / "stderr"
+    with run_local(
+        *("--collection", f"{MAPPED}={folder}", "--collection", f"{GUEST}={folder}"),
+        *("--guest", GUEST, "--listen", "127.0.0.1:0"), log=log,
+    ) as local:
+        yield faults.bed(local, folder, MAPPED), faults.bed(local, folder, GUEST)
+
+
+@pytest.fixture
+def globus_mapped(shared_globus):
+    """A mapped collection of a stand-in without faults; a test sets them by `faults.set_faults`."""
+    mapped, _ = shared_globus
+    yield mapped
+    faults.set_faults(mapped.local)
+
+
+@pytest.fixture
+def globus_guest(shared_globus):
+    """The same for a guest collection."""
+    _, guest = shared_globus
+    yield guest
+    faults.set_faults(guest.local)

@@ -7,6 +7,8 @@ import random
 import re
 import urllib.parse
 
+import requests
+
 from frontend import audit_row, sign_in
 
 
@@ -31,13 +33,12 @@ class Seen:
 
 
 class FaultBed:
-    """`local` whose collection is served by a liar. Keys are used once: Transfer's answers are
-    remembered for some seconds."""
+    """A frontend and the folder behind its collection, for example with a liar between. A file's
+    name is used once: Transfer's answers are remembered for some seconds."""
 
-    def __init__(self, local, liar, credential, collection):
-        self.local, self.liar = local, liar
+    def __init__(self, local, folder, credential, collection, liar=None):
+        self.local, self.folder, self.liar = local, folder, liar
         self.credential, self.collection = credential, collection
-        self.folder = liar.folder
         self._numbers = itertools.count()
 
     def file(self, size=100_000):
@@ -47,11 +48,11 @@ class FaultBed:
         (self.folder / key).write_bytes(contents)
         return key, contents
 
-    def request(self, key, method="GET", **headers):
+    def request(self, key, method="GET", query="", **headers):
         """Asks as an S3 client would; the audit row belongs to what was seen."""
         connection = http.client.HTTPConnection(
             urllib.parse.urlsplit(self.local.base_url).netloc, timeout=150)
-        target = f"/{self.collection}/{urllib.parse.quote(key)}"
+        target = f"/{self.collection}/{urllib.parse.quote(key)}" + (query and f"?{query}")
         connection.request(method, target, headers={
             **authorization(self.credential["access_key_id"]),
             **{name.replace("_", "-"): value for name, value in headers.items()}})
@@ -62,6 +63,12 @@ class FaultBed:
         seen = Seen(answer.status, answer.headers, body, complete, row)
         check(seen, method)
         return seen
+
+
+def set_faults(local, **settings):
+    """Replaces what goes wrong in the stand-in; none: nothing."""
+    answer = requests.post(f"{local.auth_url}/local/faults", json=settings)
+    assert answer.status_code == 200, answer.text
 
 
 def read(answer):
@@ -86,10 +93,11 @@ def check(seen, method):
         assert row["bytes_out"] >= len(seen.body), row
 
 
-def bed(local, liar, collection):
+def bed(local, folder, collection, liar=None):
+    """Signed in."""
     answer = sign_in(local.base_url, collection)
     assert answer.status_code == 200, answer.text
-    return FaultBed(local, liar, answer.json(), collection)
+    return FaultBed(local, folder, answer.json(), collection, liar)
 
 
 def authorization(access_key_id):
