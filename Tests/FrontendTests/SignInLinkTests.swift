@@ -79,6 +79,19 @@ private func read(_ query: String, _ ids: [CollectionID] = [a]) throws -> SignIn
 }
 
 @Suite struct SignInURLTests {
+  @Test func startsAreAtTheBaseURL() {
+    let base = BaseURL("https://s3.example.org")!
+    #expect(
+      SignInLink(collections: [a], isStrict: false).url(at: base)
+        == "https://s3.example.org/\(a)/?auth")
+    #expect(
+      SignInLink(collections: [a], isStrict: true).url(at: base)
+        == "https://s3.example.org/\(a)/?auth&strict")
+    #expect(
+      SignInLink(collections: [a, b], isStrict: true).url(at: base)
+        == "https://s3.example.org/?auth&collection=\(a)&collection=\(b)&strict")
+  }
+
   @Test(arguments: [
     ("https://s3.example.org", "s3.example.org", true),
     ("https://s3.example.org", "s3.example.org:443", true),

@@ -15,7 +15,7 @@ private let base = BaseURL("https://s3.example.org")!
 
 private func grant(_ id: CollectionID, root: String? = nil) -> CollectionGrant {
   CollectionGrant(
-    collection: id, rootFolder: root.flatMap(RootFolder.init), httpsHost: "data.example.org",
+    collection: id, rootFolder: root.flatMap { RootFolder($0) }, httpsHost: "data.example.org",
     https: Token(secret: Secret("AgHttps"), expiresAt: 1))
 }
 

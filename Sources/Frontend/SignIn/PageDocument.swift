@@ -77,7 +77,8 @@ enum PageDocument {
     a{color:var(--link);text-underline-offset:.15em}
     section{margin:1.25rem 0;padding:1.35rem 1.5rem 1.5rem;background:var(--card);\
     border:1px solid var(--line);border-radius:.75rem;scroll-margin-top:1rem}
-    section.good,section.bad{padding-top:1.6rem;box-shadow:inset 0 .3rem var(--good)}
+    section[class]{padding-top:1.6rem;box-shadow:inset 0 .3rem var(--link)}
+    section.good{box-shadow:inset 0 .3rem var(--good)}
     section.bad{box-shadow:inset 0 .3rem var(--bad)}
     section h1{margin-top:0}
     .lead{margin-bottom:1.2rem;font-size:1.1rem}
@@ -90,7 +91,6 @@ enum PageDocument {
     dd{margin:0;min-width:0;overflow-wrap:anywhere}
     dd ul{margin:0;padding:0;list-style:none}
     dd li+li{margin-top:.6rem}
-    ol{margin:.5rem 0;padding-left:1.4rem}
     pre,code{font:.875rem/1.6 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
     p code{white-space:nowrap}
     figure{min-width:0;margin:.9rem 0 0;border:1px solid var(--line);border-radius:.5rem;\
@@ -131,7 +131,7 @@ enum PageDocument {
     body{font-size:10pt}
     nav,figcaption button{display:none}
     section{padding:0;border:0;margin:1.2rem 0}
-    section.good,section.bad{box-shadow:none}
+    section[class]{box-shadow:none}
     figure,dl{break-inside:avoid}
     h2,h3,figcaption{break-after:avoid}
     pre{white-space:pre-wrap;overflow-wrap:anywhere}}

@@ -40,7 +40,7 @@ import Reactor
       link = valid
       reply = try await begin(valid, request, trace)
     } catch {
-      reply = refusal(error, request, retry: retry(error, link, request))
+      reply = refusal(error, request, retry: retry(error, request, link))
     }
     reply.collections = request.collections
     return reply
@@ -65,6 +65,7 @@ import Reactor
       if let requirements = error.requirements {
         link.requirements = requirements.limited(to: ids)
       }
+      if error.leavesRootOut { link.root = nil }
       reply = refusal(error, request, retry: link.url(at: baseURL))
     }
     reply.headers.add("Set-Cookie", cookie.clear(cookie.name(for: flow.state)))
@@ -79,17 +80,18 @@ import Reactor
       error, as: request.form, requestID: request.requestID, retry: retry, baseURL: baseURL)
   }
 
-  /// Where a start that failed may do better, if anywhere: without what could not be understood.
+  /// Where a start that failed may do better, if anywhere; `link` is nil when it could not be read.
   private func retry(
-    _ error: SignInError, _ link: SignInLink?, _ request: SignInRequest
+    _ error: SignInError, _ request: SignInRequest, _ link: SignInLink?
   ) -> String? {
-    guard !request.collections.isEmpty, !error.asksForCollection || error == .notPublic else {
+    guard !request.collections.isEmpty, error == .notPublic || !error.asksForCollection else {
       return nil
     }
-    var link =
+    var next =
       link ?? SignInLink(collections: request.collections, isStrict: request.isStrict)
-    if error == .notPublic { link.mayBePrivate = true }
-    return link.url(at: baseURL)
+    if error == .notPublic { next.mayBePrivate = true }
+    if error.leavesRootOut { next.root = nil }
+    return next.url(at: baseURL)
   }
 
   private var now: Int64 { Loop.wallClockMicroseconds / 1_000_000 }

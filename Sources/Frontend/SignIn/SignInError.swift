@@ -14,6 +14,8 @@ struct SignInError: Error, Equatable, Sendable {
   var link = "Start again"
   /// What the link to a new start asks of Globus in place of what this sign-in asked.
   var requirements: SignInRequirements?
+  /// Whether that link is for the whole collection.
+  var leavesRootOut = false
   /// Whether the way on may be another collection.
   var asksForCollection = false
 
@@ -58,32 +60,36 @@ struct SignInError: Error, Equatable, Sendable {
     message: "The root folder is not the path of a folder in a collection.",
     nextStep:
       "Write it as /folder/subfolder: no empty segments, no . or .., no control characters, "
-      + "at most \(CredentialLimits.rootFolderBytes) bytes.")
+      + "at most \(CredentialLimits.rootFolderBytes) bytes.",
+    link: "Open the whole collection", leavesRootOut: true)
 
   static let rootOfSeveral = SignInError(
     status: 400, code: "InvalidRoot", title: "A root folder is for one collection",
     message: "The address names several collections and a root folder.",
-    nextStep: "Leave the root folder out, or get a credential for each collection.")
+    nextStep: "Leave the root folder out, or get a credential for each collection.",
+    link: "Open the whole collections", leavesRootOut: true)
 
   /// The root folder is not there, or is a file.
   static let noSuchFolder = SignInError(
     status: 404, code: "NoSuchFolder", title: "There is no such folder",
     message: "The collection has no folder of the name that the bucket was to show, or you are not "
       + "allowed to see it.",
-    nextStep: "Compare the folder with the collection's listing in the Globus web app.")
+    nextStep: "Compare the folder with the collection's listing in the Globus web app.",
+    link: "Open the whole collection", leavesRootOut: true)
 
   /// The link asks Globus for what no error message of this service asks for.
   static let invalidLink = SignInError(
     status: 400, code: "InvalidSignInLink", title: "This link is not complete, or not from here",
     message: "What the link asks of Globus can't be understood.",
     nextStep: "Copy it as a whole from the error message, or start at the bucket's address "
-      + "with ?auth.")
+      + "with ?auth.", link: "Start at the bucket's address")
 
   /// The flow does not fit the cookie.
   static let linkTooLong = SignInError(
     status: 400, code: "InvalidSignInLink", title: "This link is too long",
     message: "A browser can't hold what the link asks for.",
-    nextStep: "Use a root folder with a shorter path.")
+    nextStep: "Use a root folder with a shorter path.",
+    link: "Open the whole collection", leavesRootOut: true)
 
   /// Globus is not content with how the person signed in.
   static func signInRequired(_ requirements: SignInRequirements) -> SignInError {
@@ -103,7 +109,7 @@ struct SignInError: Error, Equatable, Sendable {
   static let addressRefused = SignInError(
     status: 403, code: "AddressRefused", title: "This collection can't be reached from here",
     message: "Its server is at an address that this service does not connect to.",
-    nextStep: "Tell whoever runs this service; the log names the address.")
+    nextStep: "Tell whoever runs this service; the log names the address.", link: "Try again")
 
   static let methodNotAllowed = SignInError(
     status: 405, code: "MethodNotAllowed", title: "Only GET signs in",

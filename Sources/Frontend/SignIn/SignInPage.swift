@@ -29,7 +29,7 @@ enum SignInPage {
     return PageDocument.html(
       title: error.title,
       """
-      <section class="bad">
+      <section class="\(error == .noCollectionNamed ? "asks" : "bad")">
       <h1>\(escaped(error.title))</h1>
       <p class="lead">\(escaped(error.message))</p>
       <p>\(escaped(error.nextStep))</p>
