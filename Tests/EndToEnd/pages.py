@@ -78,9 +78,8 @@ def screenshots(browser, name):
     """Pictures of the whole page for people to look at: on a desk, in the dark, on a phone."""
     folder = pathlib.Path(os.environ.get("SCREENSHOTS", ROOT / ".build/screenshots"))
     folder.mkdir(parents=True, exist_ok=True)
-    for kind, settings in (("desk", {}), ("dark", {"dark": True}),
-                           ("phone", {"phone": True}), ("phone-dark", {"phone": True, "dark": True})):
-        with emulated(browser, **settings):
+    for kind in ("desk", "desk-dark", "phone", "phone-dark"):
+        with emulated(browser, dark="dark" in kind, phone="phone" in kind):
             height = browser.execute_script("return document.documentElement.scrollHeight")
             width = PHONE["width"] if "phone" in kind else 1000
             browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {

@@ -97,7 +97,8 @@ def test_several_collections(pair, browser):  # noqa: F811
 
 
 def test_a_root_folder(pair, browser):  # noqa: F811
-    main = sign_in_here(browser, f"{pair.base_url}/{pair.ids[0]}/?auth&root=/projects/%C3%A9t%C3%A9")
+    start = f"{pair.base_url}/{pair.ids[0]}/?auth&root=/projects/%C3%A9t%C3%A9"
+    main = sign_in_here(browser, start)
     assert "its folder /projects/été, and nothing outside of it" in main.text
     screenshots(browser, "root-folder")
     follow(browser, "Get a strict credential")
@@ -165,7 +166,7 @@ def test_an_unknown_collection(local, browser):  # noqa: F811
     press(browser, "approve")
     main = heading(browser, "No such collection")
     assert "not allowed to see it" in main.text
-    assert f"{local.base_url}/{UNKNOWN}/?auth" in links(browser)
+    assert f"{local.base_url}/{UNKNOWN}/?auth&private" in links(browser)
     name_collection(browser, local.collection)
     press(browser, "approve")
     heading(browser, "You are signed in")
@@ -215,8 +216,9 @@ def test_globus_unreachable(browser, tmp_path):  # noqa: F811
 def test_nothing_of_the_address_is_reflected(local, browser, hostile):  # noqa: F811
     value = requests.utils.quote(hostile, safe="")
     for query in (f"?auth-callback&error={value}&error_description={value}&state={value}",
-                  f"?auth-callback&code={value}&state={value}&iss={value}", f"?auth-callback={value}",
-                  f"?auth&collection={value}", f"?auth={value}&strict={value}&root={value}",
+                  f"?auth-callback&code={value}&state={value}&iss={value}",
+                  f"?auth-callback={value}", f"?auth&collection={value}",
+                  f"?auth={value}&strict={value}&root={value}",
                   f"{value}/?auth", f"{UNKNOWN}/?auth&private={value}&x={value}#{value}"):
         browser.get(f"{local.base_url}/{query}")
         assert MARK not in browser.page_source and MARK not in browser.title

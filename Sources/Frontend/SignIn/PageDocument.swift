@@ -150,23 +150,20 @@ enum PageDocument {
           return document.execCommand("copy");
         }
       };
+      let last;
       for (const figure of document.querySelectorAll("figure")) {
         const caption = figure.querySelector("figcaption"), pre = figure.querySelector("pre");
         const button = document.createElement("button");
-        let timer;
         button.type = "button";
         button.textContent = "Copy";
         button.setAttribute("aria-label", "Copy: " + caption.textContent);
         button.addEventListener("click", async () => {
           const done = await copy(pre);
+          if (last) last.textContent = "Copy";
+          last = button;
           button.textContent = done ? "Copied" : "Selected";
           announcement.textContent = done ? "Copied: " + pre.getAttribute("aria-label")
             : "Selected; copy it with the keyboard";
-          clearTimeout(timer);
-          timer = setTimeout(() => {
-            button.textContent = "Copy";
-            announcement.textContent = "";
-          }, 3000);
         });
         caption.append(button);
       }
