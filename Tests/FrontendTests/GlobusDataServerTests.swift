@@ -128,7 +128,21 @@ private let mfa = {
     ("https://-a.example.org", nil), ("https://[::1]", nil), ("https://", nil), ("", nil),
     ("https://a..b", nil), ("https://a:0", nil), ("https://a:65536", nil), ("https://a:", nil),
     ("https://ü.example.org", nil), ("https://a.example.org\r\nX: y", nil),
-    ("data.example.org", nil),
+    ("data.example.org", nil), ("javascript:alert(1)", nil), ("javascript://a.example.org", nil),
+    ("file:///etc/passwd", nil), ("//a.example.org", nil), ("https:a.example.org", nil),
+    ("https://a.example.org.", nil), ("https://.a.example.org", nil), ("https://.", nil),
+    ("https://[::ffff:127.0.0.1]:443", nil), ("https://::1", nil), ("https://a.example.org:", nil),
+    ("https://a.example.org:-1", nil), ("https://a.example.org:99999999999999999999", nil),
+    ("https://a.example.org:443:443", nil), ("https://a.example.org:8443/../x", nil),
+    ("https://a.example.org\\@evil.example.org", nil), ("https://a.example.org%2fx", nil),
+    ("https://a.example.org%00.evil.example.org", nil), ("https://a.example.org\0", nil),
+    (" https://a.example.org", nil), ("https://a.example.org ", nil), ("https://a b", nil),
+    ("https://а.example.org", nil),  // a Cyrillic letter
+    ("https://xn--bcher-kva.example.org", "xn--bcher-kva.example.org"),
+    ("https://192.0.2.7:8443", "192.0.2.7:8443"), ("https://2130706433", nil),
+    ("https://0x7f000001", nil), ("https://0x7f.1", nil), ("https://127.1", nil),
+    ("https://0177.0.0.1", nil), ("https://127.0.0.01", nil), ("https://256.0.0.1", nil),
+    ("https://1.example.org", "1.example.org"),
   ])
   func servers(text: String, expected: String?) {
     #expect(HTTPSServer(text)?.authority == expected)

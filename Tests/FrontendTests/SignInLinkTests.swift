@@ -9,7 +9,10 @@ private let b = CollectionID("1b6d2c9e-0000-4000-8000-00000000bbbb")!
 private let base = BaseURL("https://s3.example.org")!
 
 private func read(_ query: String, _ ids: [CollectionID] = [a]) throws -> SignInLink {
-  try SignInLink(Query(query).parameters.map { ($0.name, $0.value) }, collections: ids)
+  let query = try Query(query)
+  return try SignInLink(
+    query.parameters.map { ($0.name, $0.value) }, collections: ids,
+    isStrict: query.contains("strict"))
 }
 
 @Suite struct SignInLinkTests {

@@ -130,11 +130,13 @@ import Reactor
   }
 
   func read(
-    _ path: String, range: ClosedRange<UInt64>?, trace: UpstreamTrace
+    _ path: String, range: ClosedRange<UInt64>?, over connection: TransferRequest.Connection,
+    trace: UpstreamTrace
   ) async throws(GlobusError) -> Transfer {
     let (grant, path) = try confined(path)
     do throws(GlobusError) {
-      return try await collections.servers.read(path, range: range, grant: grant, trace: trace)
+      return try await collections.servers.read(
+        path, range: range, over: connection, grant: grant, trace: trace)
     } catch {
       throw meaning(error)
     }

@@ -12,6 +12,17 @@ enum GlobusLimits {
   static let rememberedEntries = 5_000
   /// What is read of a collection's error body; the known ones are shorter than 1 KiB.
   static let faultBytes = 16 << 10
+  /// What is read and dropped before the bytes asked for, when a server answers a range with the whole.
+  static let skippedBytes: UInt64 = 64 << 20
+  /// Times that a call to a collection's server, or to Transfer, is made again; the longest pause
+  /// before the first of them grows by itself each time.
+  static let readRetries = 3
+  static let transferRetries = 2
+  static let retryMilliseconds: UInt64 = 200
+  /// How long a collection's server may take to begin its answer, its queue here included.
+  static let firstByteMilliseconds: UInt32 = 60_000
+  /// Seconds of a Retry-After that are waited for; longer ones the client is told.
+  static let awaitedSeconds = 2
   /// A host name (RFC 1035 section 2.3.4).
   static let hostBytes = 253
   /// Seconds of a Retry-After that are believed.

@@ -35,7 +35,8 @@ import Reactor
     var reply: SignInReply
     var link: SignInLink?
     do throws(SignInError) {
-      let valid = try SignInLink(request.parameters, collections: request.collections)
+      let valid = try SignInLink(
+        request.parameters, collections: request.collections, isStrict: request.isStrict)
       link = valid
       reply = try await begin(valid, request, trace)
     } catch {

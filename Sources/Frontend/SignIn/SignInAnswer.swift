@@ -47,7 +47,9 @@ enum SignInAnswer {
     var headers = headers(form, formAction: baseURL.isSecure ? "https:" : "https: http:")
     if let seconds = error.retryAfter { headers.add("Retry-After", String(seconds)) }
     if error == .methodNotAllowed { headers.add("Allow", "GET") }
-    let message = "\(error.message) \(error.nextStep)"
+    var message = "\(error.message) \(error.nextStep)"
+    // A program has no page with a link on it.
+    if error.requirements != nil, let retry { message += " \(error.link): \(retry)" }
     let body =
       switch form {
       case .text: Array((message + "\n").utf8)

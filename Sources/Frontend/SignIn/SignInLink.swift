@@ -26,10 +26,10 @@ struct SignInLink: Equatable, Sendable {
 
   /// Throws what is wrong with a request's query; parameters of other names are ignored.
   init(
-    _ parameters: [(name: String, value: String)], collections: [CollectionID]
+    _ parameters: [(name: String, value: String)], collections: [CollectionID], isStrict: Bool
   ) throws(SignInError) {
     let values = { (name: String) in parameters.filter { $0.name == name }.map(\.value) }
-    self.init(collections: collections, isStrict: !values("strict").isEmpty)
+    self.init(collections: collections, isStrict: isStrict)
     mayBePrivate = !values("private").isEmpty
     guard values("collection").allSatisfy({ CollectionID($0) != nil }) else {
       throw .noSuchCollection
