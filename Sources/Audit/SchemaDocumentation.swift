@@ -107,6 +107,7 @@ extension Schema {
       seconds s How long it was.
       records - How many requests were not recorded.
       reason - Why.
+      remote_ip - The one address from which they came, when it is a flood of requests without a genuine credential.
       from_us us The beginning since 1970.
     ocsf Each request as an event of OCSF 1.3, class API Activity (6003), for security tools.
       time ms The event's time since 1970, as OCSF has it.
@@ -210,6 +211,7 @@ extension Schema {
       to_us us Its end.
       records - How many requests were not recorded.
       reason - Why.
+      remote_ip - See gaps.
     note Uses of the record, see notes. Append-only.
       note_id - Its number.
       at_us us When.
