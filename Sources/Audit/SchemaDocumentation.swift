@@ -239,7 +239,7 @@ extension Schema {
       salt - Random bytes that hide the person in the digest; NULL when pruned or forgotten.
       personal - SHA-256 of the salt and who asked from where.
       content - SHA-256 of the row's other columns and of personal.
-    checkpoint Signatures over the chain.
+    checkpoint What was signed of the chain, one row per signing.
       checkpoint_id - Its number.
       first_seq - The first leaf that it signs for.
       last_seq - The last one.

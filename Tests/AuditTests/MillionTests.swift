@@ -1,5 +1,6 @@
 // MillionTests: fills a record as the server's writer does, for measurements: scripts/soak-million
-// says where and with how many rows. Three months, 40 collections, 200 persons, 300 programs.
+// says where and with how many rows. Three months, 40 collections, 200 persons, 300 programs; a
+// person works in one collection for a hundred requests, then another person does.
 
 import Crypto
 import Foundation
@@ -41,14 +42,15 @@ struct MillionTests {
   private func record(_ id: RequestID, _ row: Int, _ random: inout SplitMix) -> Audit.Record {
     var intent = exampleIntent(id)
     intent.startMicroseconds = RequestIDGenerator.epochMicroseconds + id.value >> 10
-    let person = Int.random(in: 0..<200, using: &random)
+    let session = row / 100
+    let person = session * 7919 % 200
     intent.identityID = uuid(1, person)
     intent.username = "person\(person)@example.org"
     intent.credentialFingerprint = "credential\(person)-\(row / 10_000)"
-    intent.collectionID = uuid(2, Int.random(in: 0..<40, using: &random))
+    intent.collectionID = uuid(2, session * 104_729 % 40)
     intent.authResult = person % 3 == 0 ? .verified : .unverified
     intent.remoteIP = "192.0.2.\(person)"
-    intent.userAgent = "aws-cli/2.\(Int.random(in: 0..<300, using: &random))"
+    intent.userAgent = "aws-cli/2.\(session % 300)"
     intent.objectKey =
       "run\(Int.random(in: 0..<100, using: &random))/part-\(Int.random(in: 0..<500, using: &random))"
     intent.range = nil

@@ -25,8 +25,8 @@ PARAMETERS = {f"'{COLLECTION}'": ":collection", "'researcher@example.org'": ":us
 
 def queries():
     """The ten queries, by title."""
-    found = re.findall(r"^#### \d+\. ([^\n]+)\n\n```sql\n(.+?)\n```$", FILE.read_text(), re.M | re.S)
-    return dict(found)
+    form = r"^#### \d+\. ([^\n]+)\n\n```sql\n(.+?)\n```$"
+    return dict(re.findall(form, FILE.read_text(), re.M | re.S))
 
 
 def blocks(language):
@@ -43,11 +43,11 @@ def commands():
 def documentation(database):
     """The rows of the record's documentation, by table or view."""
     with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
-        rows = connection.execute("SELECT name, column, unit, meaning FROM documentation").fetchall()
+        rows = connection.execute("SELECT name, column, unit, meaning FROM documentation")
+        objects = {}
+        for name, *line in rows:
+            objects.setdefault(name, []).append(line)
     connection.close()
-    objects = {}
-    for name, *line in rows:
-        objects.setdefault(name, []).append(line)
     return objects
 
 

@@ -16,9 +16,9 @@ QUERIES = audit_doc.queries()
 
 
 def test_the_columns_are_those_of_the_record(record):
-    assert audit_doc.FILE.read_text() == audit_doc.document(record.database), "run scripts/audit-doc"
-    expected = audit_doc.metadata(record.database)
-    assert audit_doc.METADATA.read_text() == expected, "run scripts/audit-doc"
+    advice = "run scripts/audit-doc"
+    assert audit_doc.FILE.read_text() == audit_doc.document(record.database), advice
+    assert audit_doc.METADATA.read_text() == audit_doc.metadata(record.database), advice
 
 
 def read(record, statement):

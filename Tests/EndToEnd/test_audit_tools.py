@@ -118,8 +118,9 @@ def test_clickhouse_reads_it(record):
 
 
 def holds_null(value):
-    members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
-    return value is None or any(map(holds_null, members))
+    if isinstance(value, (dict, list)):
+        return any(map(holds_null, value.values() if isinstance(value, dict) else value))
+    return value is None
 
 
 def test_ocsf_events(record):
