@@ -40,6 +40,7 @@ private func requirements(_ set: (inout SignInRequirements) -> Void) -> SignInRe
     (403, body("SomethingNew", "", parameters), .signInRequired(mfa)),
     (403, body("SomethingNew", "", #", "authorization_parameters": null"#), .denied),
     (403, body("EndpointPermissionDenied"), .denied),
+    (403, body("EndpointPermissionDenied", "", parameters), .signInRequired(mfa)),
     (403, body("PermissionDenied"), .denied),
     (404, body("ClientError.NotFound"), .notFound),
     (404, body("NotFound", "c=PATH_NOT_FOUND GridFTP-Errno: 2"), .notFound),

@@ -129,9 +129,13 @@ private let uuid = "5ca1ab1e-0000-4000-8000-000000000001"
     ),
   ])
   func scopes(text: String, collections: [CollectionID], dataAccess: [CollectionID]) throws {
-    guard text.utf8.count <= GlobusLimits.requiredScopeBytes else { return }
     let scope = try #require(RequiredScope(text))
     #expect(scope.collections == Set(collections) && scope.dataAccess == Set(dataAccess))
+  }
+
+  @Test func aScopeThatIsTooLongIsNone() {
+    let three = Array(repeating: GlobusScopes.dataAccess(id), count: 3).joined(separator: " ")
+    #expect(RequiredScope("\(GlobusScopes.transfer)[\(three)]") == nil)
   }
 
   @Test func scopesOfOtherCollectionsAreLeftOut() throws {

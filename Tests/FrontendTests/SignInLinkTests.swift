@@ -9,7 +9,10 @@ private let b = CollectionID("1b6d2c9e-0000-4000-8000-00000000bbbb")!
 private let base = BaseURL("https://s3.example.org")!
 
 private func read(_ query: String, _ ids: [CollectionID] = [a]) throws -> SignInLink {
-  try SignInLink(Query(query).parameters.map { ($0.name, $0.value) }, collections: ids)
+  let query = try Query(query)
+  return try SignInLink(
+    query.parameters.map { ($0.name, $0.value) }, collections: ids,
+    isStrict: query.contains("strict"))
 }
 
 @Suite struct SignInLinkTests {
@@ -78,11 +81,14 @@ private func read(_ query: String, _ ids: [CollectionID] = [a]) throws -> SignIn
 @Suite struct SignInURLTests {
   @Test func startsAreAtTheBaseURL() {
     let base = BaseURL("https://s3.example.org")!
-    #expect(SignInURL.start([a], isStrict: false, at: base) == "https://s3.example.org/\(a)/?auth")
     #expect(
-      SignInURL.start([a], isStrict: true, at: base) == "https://s3.example.org/\(a)/?auth&strict")
+      SignInLink(collections: [a], isStrict: false).url(at: base)
+        == "https://s3.example.org/\(a)/?auth")
     #expect(
-      SignInURL.start([a, b], isStrict: true, at: base)
+      SignInLink(collections: [a], isStrict: true).url(at: base)
+        == "https://s3.example.org/\(a)/?auth&strict")
+    #expect(
+      SignInLink(collections: [a, b], isStrict: true).url(at: base)
         == "https://s3.example.org/?auth&collection=\(a)&collection=\(b)&strict")
   }
 

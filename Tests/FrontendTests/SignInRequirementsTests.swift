@@ -146,6 +146,8 @@ private let identity = "5ca1ab1e-0000-4000-8000-000000000001"
       #expect(page.status == expected && (bed.replies.last?.errorCode ?? "") == code)
       if code == "SignInRequired" {
         #expect(page.body.contains("\(mapped)/?auth&amp;root=/gone&amp;prompt=login"))
+        let json = try await bed.signIn("/\(mapped)/?auth&root=/gone", accept: "application/json")
+        #expect(json.body.contains("\(bed.baseURL)/\(mapped)/?auth&root=/gone&prompt=login"))
       }
     }
   }

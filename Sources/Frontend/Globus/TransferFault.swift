@@ -41,7 +41,7 @@ struct TransferFault: Decodable {
         : .unavailable("Transfer answered \(status) without an error document")
     }
     fault.requirements = SignInRequirements(json: body)
-    if !fault.requirements.isAboutSession, fault.requirements.scopes.isEmpty {
+    if !fault.asksForSignIn {
       fault.requirements = SignInRequirements(message: fault.message)
     }
     return fault.error(status: status, headers: headers)
@@ -59,7 +59,8 @@ struct TransferFault: Decodable {
     case "AuthenticationFailed", "ClientError.AuthenticationFailed": return .expired
     case "NotFound", "ClientError.NotFound": return .notFound
     case "EndpointNotFound": return .collectionNotFound
-    case "EndpointPermissionDenied", "PermissionDenied": return .denied
+    case "EndpointPermissionDenied", "PermissionDenied":
+      return asksForSignIn ? .signInRequired(requirements) : .denied
     default: break
     }
     if code.hasPrefix("ExternalError") || code.hasPrefix("EndpointError") {
@@ -87,12 +88,14 @@ struct TransferFault: Decodable {
     }
   }
 
+  private var asksForSignIn: Bool {
+    requirements.isAboutSession || !requirements.scopes.isEmpty
+  }
+
   /// Where Globus does not say what is wrong with the session, signing in anew is the best guess.
   private var sessionRefused: GlobusError {
     var requirements = requirements
-    if !requirements.isAboutSession, requirements.scopes.isEmpty {
-      requirements.promptsLogin = true
-    }
+    if !asksForSignIn { requirements.promptsLogin = true }
     return .signInRequired(requirements)
   }
 

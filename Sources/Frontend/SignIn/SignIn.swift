@@ -35,14 +35,12 @@ import Reactor
     var reply: SignInReply
     var link: SignInLink?
     do throws(SignInError) {
-      let valid = try SignInLink(request.parameters, collections: request.collections)
+      let valid = try SignInLink(
+        request.parameters, collections: request.collections, isStrict: request.isStrict)
       link = valid
       reply = try await begin(valid, request, trace)
     } catch {
-      link?.mayBePrivate = true
-      reply = SignInAnswer.failure(
-        error, as: request.form, requestID: request.requestID,
-        retry: error == .notPublic ? link?.url(at: baseURL) : nil)
+      reply = refusal(error, request, retry: retry(error, request, link))
     }
     reply.collections = request.collections
     return reply
@@ -50,15 +48,13 @@ import Reactor
 
   func callback(_ request: SignInRequest, trace: UpstreamTrace) async -> SignInReply {
     guard request.head.method == "GET" else {
-      return SignInAnswer.failure(
-        .methodNotAllowed, as: request.form, requestID: request.requestID)
+      return refusal(.methodNotAllowed, request)
     }
     guard let parameters = CallbackParameters(request.parameters, issuer: auth.issuer) else {
-      return SignInAnswer.failure(
-        .malformedCallback, as: request.form, requestID: request.requestID)
+      return refusal(.malformedCallback, request)
     }
     guard let flow = cookie.flow(for: parameters.state, in: request.cookies, now: now) else {
-      return SignInAnswer.failure(.unknownFlow, as: request.form, requestID: request.requestID)
+      return refusal(.unknownFlow, request)
     }
     let ids = flow.targets.map(\.id)
     var reply: SignInReply
@@ -69,12 +65,33 @@ import Reactor
       if let requirements = error.requirements {
         link.requirements = requirements.limited(to: ids)
       }
-      reply = SignInAnswer.failure(
-        error, as: request.form, requestID: request.requestID, retry: link.url(at: baseURL))
+      if error.leavesRootOut { link.root = nil }
+      reply = refusal(error, request, retry: link.url(at: baseURL))
     }
     reply.headers.add("Set-Cookie", cookie.clear(cookie.name(for: flow.state)))
     reply.collections = ids
     return reply
+  }
+
+  private func refusal(
+    _ error: SignInError, _ request: SignInRequest, retry: String? = nil
+  ) -> SignInReply {
+    SignInAnswer.failure(
+      error, as: request.form, requestID: request.requestID, retry: retry, baseURL: baseURL)
+  }
+
+  /// Where a start that failed may do better, if anywhere; `link` is nil when it could not be read.
+  private func retry(
+    _ error: SignInError, _ request: SignInRequest, _ link: SignInLink?
+  ) -> String? {
+    guard !request.collections.isEmpty, error == .notPublic || !error.asksForCollection else {
+      return nil
+    }
+    var next =
+      link ?? SignInLink(collections: request.collections, isStrict: request.isStrict)
+    if error == .notPublic { next.mayBePrivate = true }
+    if error.leavesRootOut { next.root = nil }
+    return next.url(at: baseURL)
   }
 
   private var now: Int64 { Loop.wallClockMicroseconds / 1_000_000 }

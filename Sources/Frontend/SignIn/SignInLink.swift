@@ -26,14 +26,15 @@ struct SignInLink: Equatable, Sendable {
 
   /// Throws what is wrong with a request's query; parameters of other names are ignored.
   init(
-    _ parameters: [(name: String, value: String)], collections: [CollectionID]
+    _ parameters: [(name: String, value: String)], collections: [CollectionID], isStrict: Bool
   ) throws(SignInError) {
     let values = { (name: String) in parameters.filter { $0.name == name }.map(\.value) }
-    self.init(collections: collections, isStrict: !values("strict").isEmpty)
+    self.init(collections: collections, isStrict: isStrict)
     mayBePrivate = !values("private").isEmpty
-    guard !collections.isEmpty, values("collection").allSatisfy({ CollectionID($0) != nil }) else {
+    guard values("collection").allSatisfy({ CollectionID($0) != nil }) else {
       throw .noSuchCollection
     }
+    guard !collections.isEmpty else { throw .noCollectionNamed }
     guard collections.count <= CredentialLimits.collections else { throw .tooManyCollections }
     let roots = values("root")
     if let text = roots.first {
@@ -61,11 +62,6 @@ struct SignInLink: Equatable, Sendable {
 }
 
 enum SignInURL {
-  /// Where a sign-in to all of these collections starts.
-  static func start(_ ids: [CollectionID], isStrict: Bool, at base: BaseURL) -> String {
-    SignInLink(collections: ids, isStrict: isStrict).url(at: base)
-  }
-
   /// Whether a Host header (lower case) is the base URL's own.
   static func isBase(_ host: String, _ base: BaseURL) -> Bool {
     host == base.authority || base.port == nil && host == "\(base.host):\(base.isSecure ? 443 : 80)"
