@@ -14,6 +14,7 @@ import globus_sdk
 import pytest
 
 import faults
+import raw
 from authority import Authority
 from frontend import Program, sign_in
 from liar import Liar, honest
@@ -250,3 +251,11 @@ def globus_guest(shared_globus):
     _, guest = shared_globus
     yield guest
     faults.set_faults(guest.local)
+
+
+@pytest.fixture
+def wire(local, credential):
+    """A connection on which requests go out as they are written."""
+    connection = raw.Connection(local.base_url, credential)
+    yield connection
+    connection.close()
