@@ -16,6 +16,7 @@ import pytest
 import faults
 from authority import Authority
 from clients import client_sites, site  # fixtures
+import raw
 from frontend import Program, sign_in
 from liar import Liar, honest
 
@@ -251,3 +252,11 @@ def globus_guest(shared_globus):
     _, guest = shared_globus
     yield guest
     faults.set_faults(guest.local)
+
+
+@pytest.fixture
+def wire(local, credential):
+    """A connection on which requests go out as they are written."""
+    connection = raw.Connection(local.base_url, credential)
+    yield connection
+    connection.close()

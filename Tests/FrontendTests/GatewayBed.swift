@@ -18,6 +18,8 @@ import Testing
   var statError: GlobusError?
   var readError: GlobusError?
   var errorAfterFirstRead: GlobusError?
+  /// A folder that can't be listed.
+  var deniedFolder: String?
   private(set) var asked: [String] = []
   /// Of each read.
   private(set) var connections: [TransferRequest.Connection] = []
@@ -50,6 +52,7 @@ import Testing
     asked.append("list \(path)")
     trace.calls += 1
     if let statError { throw statError }
+    if path == deniedFolder { throw .denied }
     let folder = path == "/" ? "/" : path + "/"
     guard path == "/" || files[path]?.kind == .directory else { throw .notFound }
     return files.compactMap { file, status in
