@@ -26,7 +26,7 @@ need_packages() {
     apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# A venv with the packages of a requirements file; made anew when the file changes.
+# A venv with the packages of a requirements file, which are installed again when it changes.
 need_venv() { # need_venv VENV REQUIREMENTS
   local venv=$1 requirements=$2 stamp
   stamp=$venv/$(basename "$requirements").sha256

@@ -17,7 +17,8 @@ TREE = {"one.txt": b"1", "sub/two.txt": b"22", "sub/deeper/three.txt": b"333"}
 TABLES = f"""
 import pyarrow, pyarrow.parquet, zarr, numpy
 ids = numpy.arange({ROWS})
-table = pyarrow.table({{"id": ids, "value": ids * 0.5, "name": [f"name {{n}}" for n in range({ROWS})]}})
+names = [f"name {{n}}" for n in ids]
+table = pyarrow.table({{"id": ids, "value": ids * 0.5, "name": names}})
 pyarrow.parquet.write_table(table, "table.parquet", row_group_size=20_000)
 for year in (2025, 2026):
     part = table.slice(0, 10).set_column(1, "value", pyarrow.array([float(year)] * 10))

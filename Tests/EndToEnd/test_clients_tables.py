@@ -42,7 +42,7 @@ def kinds(infos):
 with s3.open_input_file("COLLECTION/large.bin") as file:
     file.seek(12345)
     part = file.read(10000)
-answer = [kinds(s3.get_file_info(fs.FileSelector("COLLECTION/tree"))),
+answer = [sorted(kinds(s3.get_file_info(fs.FileSelector("COLLECTION/tree")))),
           kinds(s3.get_file_info(["COLLECTION/leaf", "COLLECTION/missing"])),
           kinds(s3.get_file_info(fs.FileSelector(""))), digest(part)]
 """)
@@ -105,8 +105,8 @@ answer = [polars.read_csv(csv, storage_options=options)["value"].sum(),
 
 
 @works("polars", "several files: `scan_parquet([file, …])`")
-@refused("polars", "`*` across folders and a folder with folders in it: give the files; it asks "
-         "nine times before it says so, unless `\"max_retries\": 0`")
+@refused("polars", "`*` across folders and a folder with folders in it: give the files; it repeats "
+         "the request for seconds before it says so, unless `\"max_retries\": 0`")
 def test_polars_deep(site):
     with site.recorded("polars") as record:
         answer = site.python("polars", """
