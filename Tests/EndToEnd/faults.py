@@ -49,7 +49,8 @@ class FaultBed:
         return key, contents
 
     def ask(self, key, method="GET", query="", **headers):
-        """Asks as an S3 client would: the answer's head, what came of its body, whether it is whole."""
+        """Asks as an S3 client would: the answer's head, what came of its body, and whether it
+        is whole."""
         connection = http.client.HTTPConnection(
             urllib.parse.urlsplit(self.local.base_url).netloc, timeout=150)
         target = f"/{self.collection}/{urllib.parse.quote(key)}" + (query and f"?{query}")

@@ -28,7 +28,8 @@ class Request:
         lines = head.decode("latin-1").split("\r\n")
         self.method, self.target, _ = lines[0].split(" ", 2)
         self.headers = {
-            name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])
+            name.lower(): value.strip()
+            for name, _, value in (line.partition(":") for line in lines[1:])
         }
         path = folder / urllib.parse.unquote(self.target.split("?")[0]).lstrip("/")
         self.contents = path.read_bytes() if path.is_file() else None
@@ -288,7 +289,8 @@ def overrun(by):
 def declared(*values):
     """The right bytes under other Content-Length lines."""
     def behave(wire, request):
-        wire.send_head(request.head(*(f"Content-Length: {value}" for value in values), length=False))
+        lines = [f"Content-Length: {value}" for value in values]
+        wire.send_head(request.head(*lines, length=False))
         wire.send(request.wanted)
         wire.end()
     return behave

@@ -2,7 +2,9 @@
  *
  *   moving.   127.0.0.2 the first time, 127.0.0.1 from then on
  *   both.     127.0.0.2 and 127.0.0.1, in this order
- *   failing.  the servers fail      slow.  no answer for a minute      others: there is no such name
+ *   failing.  the servers fail
+ *   slow.     no answer for a minute
+ *   others    there is no such name
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

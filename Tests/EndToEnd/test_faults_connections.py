@@ -1,4 +1,4 @@
-"""Where a collection's server is not who it says, or not there: no token leaves, nobody waits long."""
+"""Where a collection's server is not who it says, or not there: no token leaves."""
 
 import socket
 import ssl

@@ -1,5 +1,5 @@
-"""What holds whatever went wrong: the record agrees with the client, nothing secret is kept, nothing
-is used up, and the next request is served."""
+"""What holds whatever went wrong: the record agrees with the client, nothing secret is kept,
+nothing is used up, and the next request is served."""
 
 import concurrent.futures
 import hashlib
@@ -14,7 +14,7 @@ import pytest
 import faults
 import liar
 from conftest import LIED_ABOUT, run_local
-from frontend import audit
+from frontend import audit_rows
 from liar import Liar, chunked, cut, honest, overrun, page, plan, raw, resized, sick, silent, status
 from test_faults import whole
 
@@ -81,9 +81,10 @@ def test_a_storm_of_faults(own_bed, tmp_path):
     key, contents = own_bed.file()
     assert whole(own_bed.request(key), contents)
 
-    rows = {row["request_id"]: row for row in audit(own_bed.local.audit_db)}
+    rows = audit_rows(own_bed.local.audit_db,
+                      [answer.headers["x-amz-request-id"] for _, (answer, _, _) in seen])
     for wanted, (answer, body, complete) in seen:
-        row = rows.pop(answer.headers["x-amz-request-id"])
+        row = rows[answer.headers["x-amz-request-id"]]
         assert row["status"] == answer.status
         if answer.status >= 400:
             assert complete and row["bytes_out"] == len(body)
@@ -94,8 +95,6 @@ def test_a_storm_of_faults(own_bed, tmp_path):
         else:
             assert wanted.startswith(body) and row["outcome"] == "upstream_abort"
         assert answer.status in (200, 206, 403, 503), (answer.status, body[:300])
-    outcomes = {row["outcome"] for _, row in rows.items()}
-    assert outcomes <= {"ok", "client_error", "server_error", "upstream_abort"}
     assert {200, 206, 403, 503} == {answer.status for _, (answer, _, _) in seen}
 
     assert descriptors(own_bed) <= before[0] + 20, "descriptors leak"
@@ -104,14 +103,16 @@ def test_a_storm_of_faults(own_bed, tmp_path):
 
 def test_nothing_secret_is_kept(own_bed, tmp_path):
     """Neither the log nor the audit has a token, an access key id or what a server said of them."""
+    tokens, asked = set(), []
     for behaviour in FAULTS:
         key, _ = own_bed.file()
         own_bed.liar.plan(behaviour)
-        own_bed.ask(key)
-    tokens = {request.headers["authorization"].removeprefix("Bearer ")
-              for request in own_bed.liar.requests}
+        answer, _, _ = own_bed.ask(key)
+        asked.append(answer.headers["x-amz-request-id"])
+        tokens |= {request.headers["authorization"].removeprefix("Bearer ")
+                   for request in own_bed.liar.requests}
     assert tokens
-    audit(own_bed.local.audit_db)
+    audit_rows(own_bed.local.audit_db, asked)
     kept = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.is_file())
     assert b"request failed" in kept
     for secret in (*tokens, own_bed.credential["access_key_id"],
