@@ -87,7 +87,9 @@ struct SplitMix64: RandomNumberGenerator {
       if let key = try? ObjectKey(encoded: text) { paths.append(root.description + key.path) }
       for name in ["prefix", "marker", "start-after", "continuation-token"] {
         guard let query = try? Query("delimiter=/&list-type=2&\(name)=\(text)"),
-          let folder = (try? ListingRequest(.version2, query: query) { $0 })?.folder
+          let folder =
+            (try? ListingRequest(name == "marker" ? .version1 : .version2, query: query) { $0 })?
+            .folder
         else { continue }
         paths.append(root.description + (folder.isEmpty ? "" : "/" + folder))
       }
