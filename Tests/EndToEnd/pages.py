@@ -85,4 +85,6 @@ def screenshots(browser, name):
             browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
                 "width": width, "height": height, "deviceScaleFactor": 1,
                 "mobile": "phone" in kind})
+            browser.execute_async_script(  # painted at its new size
+                "requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
             browser.save_screenshot(str(folder / f"{name}-{kind}.png"))

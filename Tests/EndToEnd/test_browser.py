@@ -122,6 +122,20 @@ def test_a_folder_that_can_be_no_bucket(pair, browser, root, expected, asks):  #
     assert "its folder" not in heading(browser, "You are signed in").text
 
 
+def test_globus_wants_another_sign_in(pair, browser):  # noqa: F811
+    demands = [{"id": pair.ids[0], "session": {"form": "top_level", "domain": "uni.example"}}]
+    requests.post(f"{pair.auth_url}/local/faults", json={"collections": demands}).raise_for_status()
+    try:
+        start = f"{pair.base_url}/{pair.ids[0]}/?auth&root=/projects"
+        sign_in_here(browser, start, "Globus asks for another sign-in")
+        screenshots(browser, "another-sign-in")
+        follow(browser, "Go on at Globus")
+        press(browser, "approve")
+        assert "its folder /projects" in heading(browser, "You are signed in").text
+    finally:
+        requests.post(f"{pair.auth_url}/local/faults", json={}).raise_for_status()
+
+
 def test_refused_consent(local, browser):  # noqa: F811
     start = f"{local.base_url}/{local.collection}/?auth&strict"
     sign_in_here(browser, start, "You did not grant access", decision="deny")

@@ -50,7 +50,7 @@ private let uuid = "5ca1ab1e-0000-4000-8000-000000000001"
       GlobusScopes.https(id), GlobusScopes.dataAccess(other), GlobusScopes.transfer,
       "\(GlobusScopes.transfer)[*\(GlobusScopes.dataAccess(id))]", "openid", "\\\"", "]", "[",
     ]
-    for _ in 0..<2_000 {
+    for _ in 0..<300 {
       let fields = SignInRequirements.Name.all.map { name in
         let list = (0..<Int.random(in: 0...9, using: &random)).map { _ in
           Fields.Value.text(values.randomElement(using: &random) ?? "")
@@ -98,7 +98,7 @@ private let uuid = "5ca1ab1e-0000-4000-8000-000000000001"
     let escaped = result.replacing("\"", with: "\\\"")
     #expect(written(SignInRequirements(message: escaped)) == pairs)
     // Cut off anywhere: what is whole is kept, and nothing is invented.
-    for count in 0..<result.utf8.count {
+    for count in stride(from: 0, to: result.utf8.count, by: 3) {
       let cut = String(decoding: result.utf8.prefix(count), as: UTF8.self)
       let read = SignInRequirements(message: cut)
       #expect(read.identities.allSatisfy { $0.description == uuid })

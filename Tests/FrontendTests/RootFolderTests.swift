@@ -79,7 +79,7 @@ struct SplitMix64: RandomNumberGenerator {
       "....", "secret", "?", "#", " ", "%0d%0a", "\u{202e}", "%ef%bc%8f",
     ]
     var served = 0
-    for _ in 0..<20_000 {
+    for _ in 0..<4_000 {
       let text = (0..<Int.random(in: 1...7, using: &random)).map { _ in
         parts[Int.random(in: 0..<parts.count, using: &random)]
       }.joined(separator: Bool.random(using: &random) ? "/" : "")
@@ -87,7 +87,9 @@ struct SplitMix64: RandomNumberGenerator {
       if let key = try? ObjectKey(encoded: text) { paths.append(root.description + key.path) }
       for name in ["prefix", "marker", "start-after", "continuation-token"] {
         guard let query = try? Query("delimiter=/&list-type=2&\(name)=\(text)"),
-          let folder = (try? ListingRequest(.version2, query: query) { $0 })?.folder
+          let folder =
+            (try? ListingRequest(name == "marker" ? .version1 : .version2, query: query) { $0 })?
+            .folder
         else { continue }
         paths.append(root.description + (folder.isEmpty ? "" : "/" + folder))
       }
@@ -103,7 +105,7 @@ struct SplitMix64: RandomNumberGenerator {
         #expect(isBelow(root, sent), "seed \(seed): \(path)")
       }
     }
-    #expect(served > 1_000)
+    #expect(served > 500)
   }
 
   /// Whether `path`, with every ".." resolved, is the folder or below it.

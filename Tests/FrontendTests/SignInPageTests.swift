@@ -198,7 +198,11 @@ private func text(_ reply: SignInReply) -> String { String(decoding: reply.body,
   @Test func everyPageOfAFailureLeadsOn() {
     let retry = "https://s3.example.org/\(a)/?auth"
     let form = "<form action=\"https://s3.example.org/\" method=\"get\">"
-    for error in [SignInError.accessDenied, .unavailable, .consentIncomplete, .clientRefused] {
+    for error in [
+      SignInError.accessDenied, .unavailable, .consentIncomplete, .clientRefused, .codeRefused,
+      .refusedByGlobus, .invalidRoot, .rootOfSeveral, .noSuchFolder, .invalidLink, .linkTooLong,
+      .noAccount, .addressRefused, .methodNotAllowed,
+    ] {
       let page = text(failure(error, as: .html, retry: retry))
       #expect(page.contains("href=\"\(retry)\">\(error.link)</a>") && !page.contains(form))
     }
