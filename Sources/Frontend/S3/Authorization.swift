@@ -104,13 +104,18 @@ struct SignatureV4: Sendable {
         .authorizationHeaderMalformed,
         "The Authorization header must have Credential, SignedHeaders and Signature, once each.")
     }
-    guard let timestamp = headers.first(where: { $0.name.lowercased() == "x-amz-date" })?.value
-    else {
+    let header = { (name: String) in headers.first { $0.name.lowercased() == name }?.value }
+    let time: SignatureTime?
+    if let date = header("x-amz-date") {
+      time = SignatureTime(basic: date)
+    } else if let date = header("date") {
+      time = SignatureTime(date)
+    } else {
       throw S3Error(
-        .authorizationHeaderMalformed, "A signed request must have an x-amz-date header.")
+        .authorizationHeaderMalformed, "A signed request must have an x-amz-date or Date header.")
     }
     try self.init(
-      credential: credential, signed: signed, signature: signature, timestamp: timestamp,
+      credential: credential, signed: signed, signature: signature, time: time,
       expires: nil, code: .authorizationHeaderMalformed)
   }
 
@@ -120,7 +125,7 @@ struct SignatureV4: Sendable {
       throw S3Error(code, "X-Amz-Algorithm must be \(Self.algorithm).")
     }
     guard let credential = query["X-Amz-Credential"], let signed = query["X-Amz-SignedHeaders"],
-      let signature = query["X-Amz-Signature"], let timestamp = query["X-Amz-Date"],
+      let signature = query["X-Amz-Signature"], let date = query["X-Amz-Date"],
       let lifetime = query["X-Amz-Expires"]
     else {
       throw S3Error(
@@ -135,11 +140,11 @@ struct SignatureV4: Sendable {
     }
     try self.init(
       credential: credential[...], signed: signed[...], signature: signature[...],
-      timestamp: timestamp, expires: expires, code: code)
+      time: SignatureTime(basic: date), expires: expires, code: code)
   }
 
   private init(
-    credential: Substring, signed: Substring, signature: Substring, timestamp: String,
+    credential: Substring, signed: Substring, signature: Substring, time: SignatureTime?,
     expires: Int64?, code: S3Error.Code
   ) throws(S3Error) {
     // From the right: an access key id may hold a "/".
@@ -152,13 +157,16 @@ struct SignatureV4: Sendable {
     accessKeyID = parts.dropLast(4).joined(separator: "/")
     scope = Scope(date: String(date), region: String(parts[parts.count - 3]))
     guard !accessKeyID.isEmpty else { throw S3Error(code, "The access key id is empty.") }
-    guard let time = HTTPDate.parseBasic(timestamp) else {
-      throw S3Error(code, "The request's time must be of the form yyyymmddThhmmssZ.")
+    guard let time else {
+      throw S3Error(
+        code,
+        "The request's time must be of the form yyyymmddThhmmssZ, or in the Date header of the "
+          + "form \"Tue, 27 Mar 2007 19:36:42 GMT\".")
     }
-    guard timestamp.hasPrefix(date), date.utf8.count == 8 else {
+    guard time.basic.hasPrefix(date), date.utf8.count == 8 else {
       throw S3Error(code, "The Credential's date must be the day of the request's time.")
     }
-    (self.timestamp, self.time, self.expires) = (timestamp, time, expires)
+    (timestamp, self.time, self.expires) = (time.basic, time.seconds, expires)
     signedHeaders = signed.split(separator: ";", omittingEmptySubsequences: false).map(String.init)
     guard signedHeaders.contains("host"), signedHeaders.count <= Limits.signedHeaders,
       signedHeaders.allSatisfy({ $0 == $0.lowercased() && !$0.isEmpty }),

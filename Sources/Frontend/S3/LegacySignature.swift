@@ -2,8 +2,8 @@
 // Developer Guide): what old clients send, and `aws s3 presign` without a region.
 //
 // All `x-amz-*` headers are under it by construction; of the query, only the parameters that AWS
-// lists are (`signedParameters`). Another can be added to a finished link: an action that one of
-// those chooses must not be served to a signature of version 2.
+// lists are (`signedParameters`). Another can be added to a finished link. Invariant: none of those
+// chooses the action; a sub-resource that `Action` knows and the list lacks is refused.
 
 import Crypto
 import FoundationEssentials
@@ -13,16 +13,23 @@ extension SignedRequest {
   func verify(
     _ signature: SignatureV2, secret: Secret, now: Int64
   ) throws(SignatureFailure) {
+    let unsigned = query.parameters.map(\.name)
+      .filter { Action.subresources.contains($0) && !Self.signedParameters.contains($0) }
+    guard unsigned.isEmpty else { throw .unsignedParameters(unsigned) }
     let code = HMACSHA1.authenticate(text(signature).utf8, key: secret.value.utf8)
     guard let given = Data(base64Encoded: signature.signature),
       constantTimeEqual(code, Array(given))
     else { throw .mismatch }
     if let expires = signature.expires {
       guard now < expires else { throw .past }
-      guard expires - now <= Limits.presignedSeconds else { throw .early }
+      // The link doesn't say when it was signed: the signer's clock may be ahead.
+      guard expires - now <= Limits.presignedSeconds + Limits.clockSkewSeconds else {
+        throw .tooLong
+      }
     } else {
-      let time = (header("x-amz-date") ?? header("date")).flatMap { HTTPDate.parse($0) }
-      guard let time, abs(now - time) <= Limits.clockSkewSeconds else { throw .skewed }
+      let time = (header("x-amz-date") ?? header("date")).flatMap { SignatureTime($0) }
+      guard let time else { throw .noDate }
+      guard abs(now - time.seconds) <= Limits.clockSkewSeconds else { throw .skewed }
     }
   }
 
@@ -59,12 +66,13 @@ extension SignedRequest {
   private var resource: String {
     let parameters = query.parameters.filter { Self.signedParameters.contains($0.name) }
       .sorted { $0.name < $1.name }
-      .map { $0.value.isEmpty ? $0.name : "\($0.name)=\($0.value)" }
+      .map { $0.hasEquals ? "\($0.name)=\($0.value)" : $0.name }
     return (virtualBucket.map { "/\($0)" } ?? "") + path
       + (parameters.isEmpty ? "" : "?" + parameters.joined(separator: "&"))
   }
 
-  private static let signedParameters: Set<String> = [
+  /// AWS's list, and what botocore's signer adds to it.
+  static let signedParameters: Set<String> = [
     "accelerate", "acl", "analytics", "cors", "delete", "inventory", "lifecycle", "location",
     "logging", "metrics", "notification", "object-lock", "partNumber", "policy", "replication",
     "requestPayment", "response-cache-control", "response-content-disposition",
