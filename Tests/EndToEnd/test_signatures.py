@@ -1,62 +1,26 @@
 """Signatures, with botocore's own signers as the oracle: what they sign is accepted, and anything
-changed afterwards is not. `verifying` is a frontend that verifies everything."""
+changed afterwards is not."""
 
 import random
 import string
 import urllib.parse
 
 import boto3
-import botocore.auth
-import botocore.awsrequest
 import botocore.config
-import botocore.credentials
+import botocore.exceptions
 import pytest
 import requests
 
-from frontend import Program, audit_row, sign_in
+from frontend import audit_row, sign_in
+from signing import KINDS, run_verifying, send, signed
 
 SEED = random.SystemRandom().randrange(2**32)
 
 
 @pytest.fixture(scope="module")
 def verifying(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("signed")
-    (folder / "example.txt").write_text("signed")
-    state = tmp_path_factory.mktemp("signed-state")
-    program = Program("local", "--directory", folder, "--listen", "127.0.0.1:0", "--signatures",
-                      "verify", "--audit-db", state / "audit.db", log=state / "log").wait_ready()
-    program.folder = folder
-    program.credential = sign_in(program.base_url, program.collection).json()
-    yield program
-    assert program.stop() == 0
-
-
-def signer(kind, credential, secret=None):
-    keys = botocore.credentials.Credentials(
-        credential["access_key_id"], secret or credential["secret_access_key"])
-    return {
-        "v4": lambda: botocore.auth.S3SigV4Auth(keys, "s3", "globus"),
-        "v4-query": lambda: botocore.auth.S3SigV4QueryAuth(keys, "s3", "globus", expires=60),
-        "v2": lambda: botocore.auth.HmacV1Auth(keys),
-        "v2-query": lambda: botocore.auth.HmacV1QueryAuth(keys, expires=60),
-    }[kind]()
-
-
-def send(request):
-    """As signed: requests would normalise the path."""
-    prepared = requests.Request(request.method, request.url, headers=dict(request.headers)).prepare()
-    prepared.url = request.url
-    return requests.Session().send(prepared)
-
-
-def signed(kind, program, path, secret=None, headers=None, query=""):
-    url = f"{program.base_url}/{program.collection}/{path}" + (f"?{query}" if query else "")
-    request = botocore.awsrequest.AWSRequest("GET", url, headers=headers or {})
-    signer(kind, program.credential, secret).add_auth(request)
-    return request.prepare()
-
-
-KINDS = ["v4", "v4-query", "v2", "v2-query"]
+    with run_verifying(tmp_path_factory) as program:
+        yield program
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -137,15 +101,3 @@ def test_a_strict_credential_is_always_verified(local):
             assert found["ResponseMetadata"]["HTTPStatusCode"] == status
         except botocore.exceptions.ClientError as error:
             assert error.response["ResponseMetadata"]["HTTPStatusCode"] == status
-
-
-def test_a_presigned_url_ends(verifying):
-    keys = botocore.credentials.Credentials(
-        verifying.credential["access_key_id"], verifying.credential["secret_access_key"])
-    request = botocore.awsrequest.AWSRequest(
-        "GET", f"{verifying.base_url}/{verifying.collection}/example.txt")
-    botocore.auth.HmacV1QueryAuth(keys, expires=-10).add_auth(request)
-    answer = send(request.prepare())
-    assert (answer.status_code, "<Code>AccessDenied</Code>" in answer.text) == (403, True)
-    row = audit_row(verifying.audit_db, answer.headers["x-amz-request-id"])
-    assert row["auth_result"] == "expired"

@@ -123,6 +123,26 @@ import Testing
     }
   }
 
+  /// boto3 signs a bucket with a slash behind it and sends it without; never more than that.
+  @Test(arguments: [
+    ("/bucket", "/bucket", true), ("/bucket", "/bucket/", true), ("/bucket/", "/bucket/", true),
+    ("/bucket/", "/bucket", false), ("/bucket/key", "/bucket/key/", false), ("/", "//", false),
+  ])
+  func aBucketMayBeSignedWithItsSlash(_ path: String, _ signedPath: String, _ isGood: Bool) throws {
+    let query = "AWSAccessKeyId=k&Expires=1000&Signature="
+    let unsigned = try request(query + "c2ln", bucket: nil, path: signedPath)
+    let code = HMACSHA1.authenticate(unsigned.0.text(unsigned.1).utf8, key: secret.value.utf8)
+    let (request, signature) = try request(
+      query + PercentEncoding.component(Data(code).base64EncodedString()), bucket: nil, path: path)
+    var found: SignatureFailure?
+    do throws(SignatureFailure) {
+      try request.verify(signature, secret: secret, now: 999)
+    } catch {
+      found = error
+    }
+    #expect(found == (isGood ? nil : .mismatch))
+  }
+
   /// A client signs what it sends: an empty value with its "=", none without.
   @Test func anEmptyValueIsNotNone() throws {
     for (query, resource) in [

@@ -16,9 +16,13 @@ extension SignedRequest {
     let unsigned = query.parameters.map(\.name)
       .filter { Action.subresources.contains($0) && !Self.signedParameters.contains($0) }
     guard unsigned.isEmpty else { throw .unsignedParameters(unsigned) }
-    let code = HMACSHA1.authenticate(text(signature).utf8, key: secret.value.utf8)
+    // boto3 signs "/bucket/" and sends "/bucket": S3 and we mean the same by both.
+    let isBareBucket = virtualBucket == nil && path != "/" && !path.dropFirst().contains("/")
+    let texts = [text(signature)] + (isBareBucket ? [text(signature, path: path + "/")] : [])
     guard let given = Data(base64Encoded: signature.signature),
-      constantTimeEqual(code, Array(given))
+      texts.contains(where: {
+        constantTimeEqual(HMACSHA1.authenticate($0.utf8, key: secret.value.utf8), Array(given))
+      })
     else { throw .mismatch }
     if let expires = signature.expires {
       guard now < expires else { throw .past }
@@ -33,8 +37,8 @@ extension SignedRequest {
     }
   }
 
-  /// The string to sign.
-  func text(_ signature: SignatureV2) -> String {
+  /// The string to sign; `path` stands for the request's own.
+  func text(_ signature: SignatureV2, path: String? = nil) -> String {
     let date =
       signature.expires.map { "\($0)" }
       ?? (header("x-amz-date") == nil ? header("date") ?? "" : "")
@@ -43,7 +47,7 @@ extension SignedRequest {
       \(header("content-md5") ?? "")
       \(header("content-type") ?? "")
       \(date)
-      \(amazonHeaders)\(resource)
+      \(amazonHeaders)\(resource(path ?? self.path))
       """
   }
 
@@ -61,9 +65,9 @@ extension SignedRequest {
       .map { "\($0.key):\($0.value.joined(separator: ","))\n" }.joined()
   }
 
-  /// The path as received, with the bucket before it when that came in the host name, and the
+  /// The path, with the bucket before it when that came in the host name, and the
   /// parameters that choose what is answered.
-  private var resource: String {
+  private func resource(_ path: String) -> String {
     let parameters = query.parameters.filter { Self.signedParameters.contains($0.name) }
       .sorted { $0.name < $1.name }
       .map { $0.hasEquals ? "\($0.name)=\($0.value)" : $0.name }
