@@ -7,12 +7,13 @@ import sys
 import urllib.parse
 
 import boto3
+import botocore.awsrequest
 import botocore.config
 import pytest
 import requests
 
 from frontend import audit_row
-from signing import run_verifying, send, signed
+from signing import KINDS, run_verifying, send, signed, signer
 
 NAMES = ["a b.txt", "é日.txt", "a+b.txt", "~(a)'!*@$,;:=&.txt"]
 
@@ -101,12 +102,32 @@ def test_boto3_by_header(verifying, version):
         assert answer["Body"].read().decode() == name
 
 
-@pytest.mark.parametrize("kind", ["v4", "v2", "v4-query", "v2-query"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("query", ["acl", "acl="])
 def test_an_empty_value_is_signed_as_it_stands(verifying, kind, query):
     answer = send(signed(kind, verifying, "", query=query))
     assert (answer.status_code, "AccessControlPolicy" in answer.text) == (200, True), answer.text
     assert verified(verifying, answer)["operation"] == "GetBucketAcl"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("path, query, text", [("a%20b.txt", "", "a b.txt"),
+                                               ("", "?acl", "AccessControlPolicy")])
+def test_a_bucket_in_the_host_name(verifying, kind, path, query, text):
+    address = urllib.parse.urlsplit(verifying.base_url).netloc
+    host = f"{verifying.collection}.{address}"
+    request = botocore.awsrequest.AWSRequest(
+        "GET", f"http://{host}/{path}{query}", auth_path=f"/{verifying.collection}/{path}")
+    signer(kind, verifying.credential).add_auth(request)
+    request = request.prepare()
+    request.url = request.url.replace(host, address)
+    request.headers["Host"] = host
+    answer = send(request)
+    assert (answer.status_code, text in answer.text) == (200, True), answer.text
+    assert verified(verifying, answer)["collection_id"] == verifying.collection
+    # The signature is for this bucket.
+    request.headers["Host"] = host.replace(host[:8], "00000000")
+    assert send(request).status_code == 403
 
 
 def test_version_4_with_a_date_header_alone(verifying):
