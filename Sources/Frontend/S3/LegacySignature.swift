@@ -52,7 +52,7 @@ extension SignedRequest {
   }
 
   private func header(_ name: String) -> String? {
-    headers.first { $0.name.lowercased() == name }?.value
+    headers.first { isHeader($0.name, name) }?.value
   }
 
   /// "name:value\n" lines, by name, with all values of a name.

@@ -57,7 +57,7 @@ struct SignedRequest: Sendable {
 
   /// The word for the body: what the client says it is, and is held to where bodies are read.
   private func payloadHash(_ signature: SignatureV4) -> String {
-    if let header = headers.first(where: { $0.name.lowercased() == "x-amz-content-sha256" }) {
+    if let header = headers.first(where: { isHeader($0.name, "x-amz-content-sha256") }) {
       return header.value
     }
     if signature.expires != nil { return query["X-Amz-Content-Sha256"] ?? "UNSIGNED-PAYLOAD" }
@@ -66,8 +66,11 @@ struct SignedRequest: Sendable {
 
   /// All values of a header, trimmed, spaces and tabs collapsed, joined by commas.
   private func canonicalValue(of name: String) -> String {
-    headers.filter { $0.name.lowercased() == name }
-      .map { $0.value.split { $0 == " " || $0 == "\t" }.joined(separator: " ") }
+    headers.filter { isHeader($0.name, name) }
+      .map { header in
+        header.value.utf8.split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
+          .map(Substring.init).joined(separator: " ")
+      }
       .joined(separator: ",")
   }
 
