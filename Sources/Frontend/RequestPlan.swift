@@ -60,22 +60,12 @@ struct RequestPlan: Sendable {
     if let error = who.error { throw error }
     if let collection, who.credential?.grant(for: collection) == nil {
       throw S3Error(
-        .accessDenied, "The credential does not open this bucket. Get one that does at \(signInURL)"
-      )
+        .accessDenied,
+        (action == .createBucket
+          ? "Buckets are Globus collections, which are made in Globus. " : "")
+          + "The credential does not open this bucket. Get one that does at \(signInURL)")
     }
-    switch action {
-    case .unsupported(let name):
-      throw S3Error(.notImplemented, "\(name) is not supported here.")
-    case .notImplemented(let name):
-      throw S3Error(
-        .notImplemented, "The query parameter or sub-resource \"\(name)\" is not implemented here.",
-        details: [("ResourceType", name)])
-    case .methodNotAllowed(let allow):
-      throw S3Error(.methodNotAllowed, headers: [("Allow", allow)])
-    case .headBucket, .headObject, .getObject, .listBuckets, .createBucket, .listObjects, .probe,
-      .authStart, .authCallback:
-      break
-    }
+    if let refusal = action.refusal { throw refusal }
   }
 
   /// Where a person signs in for a bucket, or to learn which there are.

@@ -13,6 +13,7 @@ import botocore.config
 import globus_sdk
 import pytest
 
+import raw
 from frontend import Program, sign_in
 
 TRANSFER = "urn:globus:auth:scope:transfer.api.globus.org:all"
@@ -186,3 +187,11 @@ def s3(local, credential):
         "s3", endpoint_url=local.base_url, region_name="globus",
         aws_access_key_id=credential["access_key_id"], aws_secret_access_key="any",
         config=botocore.config.Config(retries={"max_attempts": 1}))
+
+
+@pytest.fixture
+def wire(local, credential):
+    """A connection on which requests go out as they are written."""
+    connection = raw.Connection(local.base_url, credential)
+    yield connection
+    connection.close()

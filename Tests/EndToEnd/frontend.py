@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import time
 import urllib.parse
@@ -21,6 +22,15 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get(
     "GLOBUS_S3_FRONTEND_BIN", str(ROOT / ".build/debug/globus-s3-frontend")
 )
+
+
+def free_ports(count):
+    """Ports that nothing listens on; for programs that must know their port before they start."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
 
 
 def run(*arguments, **options):
@@ -114,3 +124,15 @@ def audit_row(database, request_id):
             return rows[0]
         time.sleep(0.05)
     raise AssertionError(f"no audit row for {request_id}")
+
+
+def audit_rows(database, request_ids):
+    """The rows of many requests by their ids, as soon as all are there."""
+    wanted = set(request_ids)
+    for _ in range(60):
+        rows = [row for row in audit(database, "--since", "1h") if row["request_id"] in wanted]
+        if len(rows) >= len(wanted):
+            assert len(rows) == len(wanted), "a request has two rows"
+            return {row["request_id"]: row for row in rows}
+        time.sleep(0.05)
+    raise AssertionError(f"{len(wanted) - len(rows)} requests have no audit row")

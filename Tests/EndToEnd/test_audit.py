@@ -28,8 +28,8 @@ def test_the_view_has_the_columns_of_the_contract(local, credential):
 
 
 def test_query_filters_and_formats(local, credential, s3):
-    s3.head_object(Bucket=local.collection, Key="example.txt")
-    time.sleep(1)
+    answer = s3.head_object(Bucket=local.collection, Key="example.txt")
+    audit_row(local.audit_db, answer["ResponseMetadata"]["RequestId"])
     rows = audit(local.audit_db, "--since", "1h", "--operation", "HeadObject")
     assert rows and {row["operation"] for row in rows} == {"HeadObject"}
     assert audit(local.audit_db, "--since", "2999-01-01") == []
@@ -67,8 +67,9 @@ def test_malformed_requests_have_rows(local):
 
 
 def test_no_secret_is_stored(local, credential, s3):
-    s3.get_object(Bucket=local.collection, Key="example.txt")["Body"].read()
-    time.sleep(1)
+    answer = s3.get_object(Bucket=local.collection, Key="example.txt")
+    answer["Body"].read()
+    audit_row(local.audit_db, answer["ResponseMetadata"]["RequestId"])
     stored = b""
     for suffix in ("", "-wal", ".spool"):
         with open(local.audit_db + suffix, "rb") as file:
@@ -112,7 +113,10 @@ def test_kill_9_loses_no_request_that_was_answered(local, tmp_path, round_number
                for key in ("example.txt", "thousand.bin", "large.bin", "missing") for _ in range(2)]
     for thread in threads:
         thread.start()
-    time.sleep(1.0 + 0.3 * round_number)
+    deadline = time.monotonic() + 30
+    while sum(len(thread.answers) for thread in threads) < 100 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.3 * round_number)
     program.kill()
     for thread in threads:
         thread.join()

@@ -7,7 +7,7 @@ import re
 import pytest
 import requests
 
-from frontend import Program, run
+from frontend import Program, free_ports, run
 
 APP = {"GLOBUS_CLIENT_ID": "5b2f9a1e-0000-4000-8000-000000000001",
        "GLOBUS_CLIENT_SECRET": "marker-of-a-client-secret"}
@@ -70,18 +70,21 @@ def test_a_key_file_that_others_can_read_is_refused(tmp_path):
 @pytest.fixture
 def serving(tmp_path):
     config = tmp_path / "frontend.conf"
-    config.write_text("# a comment\nlisten = 127.0.0.1:18431\nlog-format = text\n")
+    [port] = free_ports(1)
+    config.write_text(f"# a comment\nlisten = 127.0.0.1:{port}\nlog-format = text\n")
     program = Program(
         "serve", "--config", config, "--log-format", "json", log=tmp_path / "log",
         environment=environment(
-            STATE_DIRECTORY=str(tmp_path), GLOBUS_S3_BASE_URL="http://localhost:18431",
-            GLOBUS_SDK_SERVICE_URL_AUTH="http://127.0.0.1:9", GLOBUS_SDK_SERVICE_URL_TRANSFER="http://127.0.0.1:9", **APP))
-    yield program.wait_listening("http://127.0.0.1:18431")
+            STATE_DIRECTORY=str(tmp_path), GLOBUS_S3_BASE_URL=f"http://localhost:{port}",
+            GLOBUS_SDK_SERVICE_URL_AUTH="http://127.0.0.1:9",
+            GLOBUS_SDK_SERVICE_URL_TRANSFER="http://127.0.0.1:9", **APP))
+    program.base_url = f"http://localhost:{port}"
+    yield program.wait_listening(f"http://127.0.0.1:{port}")
     assert program.stop() == 0
 
 
 def test_flags_go_before_the_environment_before_the_file(serving, tmp_path):
-    assert requests.get("http://127.0.0.1:18431/").status_code in (403, 501)
+    assert requests.get(f"{serving.base_url}/").status_code in (403, 501)
     assert (tmp_path / "globus-s3-frontend/audit.db").exists()
     assert (tmp_path / "log").read_text().splitlines()[0].startswith("{")
 
@@ -100,7 +103,7 @@ def test_a_second_server_on_the_same_audit_is_refused(serving, tmp_path):
 
 def test_globus_out_of_reach_is_503_with_the_reason_for_people(serving):
     answer = requests.get(
-        "http://localhost:18431/11111111-2222-4333-8444-555555555555/?auth",
+        f"{serving.base_url}/11111111-2222-4333-8444-555555555555/?auth",
         headers={"Accept": "application/json"}, allow_redirects=False)
     assert answer.status_code == 503 and set(answer.json()) >= {"error", "message"}
 

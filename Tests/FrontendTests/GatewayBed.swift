@@ -17,6 +17,8 @@ import Testing
   var freshFiles: [String: FileStatus] = [:]
   var statError: GlobusError?
   var readError: GlobusError?
+  /// A folder that can't be listed.
+  var deniedFolder: String?
   private(set) var asked: [String] = []
   private let client: HTTPClient
   private let upstream: UInt16
@@ -47,6 +49,7 @@ import Testing
     asked.append("list \(path)")
     trace.calls += 1
     if let statError { throw statError }
+    if path == deniedFolder { throw .denied }
     let folder = path == "/" ? "/" : path + "/"
     guard path == "/" || files[path]?.kind == .directory else { throw .notFound }
     return files.compactMap { file, status in

@@ -22,6 +22,7 @@ struct S3Error: Error, Sendable {
     case invalidURI = "InvalidURI"
     case keyTooLong = "KeyTooLongError"
     case methodNotAllowed = "MethodNotAllowed"
+    case noConfiguration = "NoSuchConfiguration"
     case noEncryptionConfiguration = "ServerSideEncryptionConfigurationNotFoundError"
     case noObjectLockConfiguration = "ObjectLockConfigurationNotFoundError"
     case noOwnershipControls = "OwnershipControlsNotFoundError"
@@ -73,7 +74,8 @@ struct S3Error: Error, Sendable {
       case .invalidURI: (400, "The request's path or query can't be understood.")
       case .keyTooLong: (400, "The key is longer than \(Limits.keyBytes) bytes.")
       case .methodNotAllowed: (405, "This method is not allowed against this resource.")
-      case .noEncryptionConfiguration,
+      case .noConfiguration,
+        .noEncryptionConfiguration,
         .noObjectLockConfiguration,
         .noOwnershipControls,
         .noReplicationConfiguration,
