@@ -54,7 +54,8 @@ def signed(kind, program, path, secret=None, headers=None, query="", expires=60)
 
 def send(request):
     """As signed: requests would normalise the path."""
-    prepared = requests.Request(request.method, request.url, headers=dict(request.headers)).prepare()
+    headers = dict(request.headers)
+    prepared = requests.Request(request.method, request.url, headers=headers).prepare()
     prepared.url = request.url
     return requests.Session().send(prepared)
 

@@ -2,8 +2,8 @@
 // Developer Guide): what old clients send, and `aws s3 presign` without a region.
 //
 // All `x-amz-*` headers are under it by construction; of the query, only the parameters that AWS
-// lists are (`signedParameters`). Another can be added to a finished link. Invariant: that is never
-// a sub-resource; one that `Action` knows and the list lacks is refused.
+// lists are (`signedParameters`). Another can be added to a finished link. Invariant: that is
+// never a sub-resource; one that `Action` knows and the list lacks is refused.
 
 import Crypto
 import FoundationEssentials

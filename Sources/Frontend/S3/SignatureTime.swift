@@ -12,8 +12,8 @@ struct SignatureTime: Sendable, Equatable {
     (self.basic, self.seconds) = (basic, seconds)
   }
 
-  /// Reads yyyymmddThhmmssZ or the date of RFC 1123, whose zone is GMT, +0000 (AWS's examples, s3cmd)
-  /// or -0000 (botocore); nil for anything else.
+  /// Reads yyyymmddThhmmssZ or the date of RFC 1123, whose zone is GMT, +0000 (AWS's examples,
+  /// s3cmd) or -0000 (botocore); nil for anything else.
   init?(_ text: String) {
     if let basic = SignatureTime(basic: text) {
       self = basic
