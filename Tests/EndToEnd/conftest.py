@@ -14,6 +14,7 @@ import globus_sdk
 import pytest
 
 import raw
+from clients import client_sites, site  # fixtures
 from frontend import Program, sign_in
 
 TRANSFER = "urn:globus:auth:scope:transfer.api.globus.org:all"
