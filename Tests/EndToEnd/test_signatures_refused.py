@@ -1,6 +1,8 @@
 """Signatures that do not count: too early, too late, malformed, or over something else; each with
 what the audit says of it."""
 
+import pathlib
+
 import botocore.auth
 import pytest
 
@@ -170,3 +172,16 @@ def test_malformed(verifying, authorization, query):
     assert row["auth_result"] == "malformed"
     assert row["auth"] == ("header" if authorization else "presigned")
     assert row["username"] in ("", None)
+
+
+def test_nothing_of_a_signature_is_recorded(verifying):
+    """After all that was refused here, and a request that was not."""
+    answer = send(signed("v4-query", verifying, "example.txt"))
+    audit_row(verifying.audit_db, answer.headers["x-amz-request-id"])
+    database = pathlib.Path(verifying.audit_db)
+    files = [file for file in database.parent.iterdir() if file.name.startswith(database.stem)]
+    stored = b"".join(file.read_bytes() for file in files)
+    assert b"GetObject" in stored
+    for secret in (verifying.credential["access_key_id"].encode(), b"AWS4-HMAC", b"Signature=",
+                   b"X-Amz-", b"AWSAccessKeyId", b"c2ln"):
+        assert secret not in stored
