@@ -196,8 +196,8 @@ import Reactor
       throw S3Error(.internalError, cause: "an action without a bucket")
     }
     let collection = collections.open(id, credential: credential, fingerprint: fingerprint)
-    let root = Self.root(credential.grant(for: id)?.rootFolder)
-    let signInURL = RequestPlan.signInURL(id, baseURL: configuration.baseURL)
+    let root = credential.grant(for: id)?.rootFolder?.description ?? ""
+    let signInURL = SignInLink(renewing: credential).url(at: configuration.baseURL)
     if let key = plan.key {
       let request = ObjectRequest(
         collection: collection, key: key, path: root + key.path,
@@ -245,12 +245,6 @@ import Reactor
   private static func value(of name: String, in head: RequestHead) -> String? {
     let values = head.values(of: name)
     return values.isEmpty ? nil : values.joined(separator: ", ")
-  }
-
-  /// A bucket's root folder as the beginning of a path: absolute, without a "/" at its end.
-  private static func root(_ folder: String?) -> String {
-    let names = (folder ?? "").split(separator: "/")
-    return names.map { "/\($0)" }.joined()
   }
 
   private func signIn(

@@ -47,9 +47,14 @@ struct RequestPlan: Sendable {
     self.query = query
     let action = Action(method: head.method, level: address.level, query: query) { head[$0] }
     self.action = action
+    if action == .authStart {
+      // Of what is no UUID the sign-in makes a page.
+      collection = try? address.collection()
+      return
+    }
     collection = try address.collection()
     key = try address.encodedKey.map { encoded throws(S3Error) in try ObjectKey(encoded: encoded) }
-    if action == .authStart || action == .authCallback { return }
+    if action == .authCallback { return }
     try query.requireUnique()
     let signInURL = Self.signInURL(collection, baseURL: baseURL)
     let signed = SignedRequest(
@@ -57,7 +62,10 @@ struct RequestPlan: Sendable {
       virtualBucket: address.isVirtualHosted ? address.bucket : nil)
     let who = authenticator.authenticate(signed, now: now, signInURL: signInURL)
     authentication = who
-    if let error = who.error { throw error }
+    if let error = who.error {
+      guard error.code == .expiredToken, let old = who.credential else { throw error }
+      throw .expired(signInURL: SignInLink(renewing: old).url(at: baseURL))
+    }
     if let collection, who.credential?.grant(for: collection) == nil {
       throw S3Error(
         .accessDenied,

@@ -76,7 +76,8 @@ struct HostedCollection: Sendable {
     if Scope.auth.contains(scope) { return "auth.globus.org" }
     if scope == Scope.transfer { return "transfer.api.globus.org" }
     return collections.first {
-      $0.isServed && scope == Scope.https($0.id) || $0.hasDataAccess && scope == Scope.dataAccess($0.id)
+      $0.isServed && scope == Scope.https($0.id)
+        || $0.hasDataAccess && scope == Scope.dataAccess($0.id)
     }?.id
   }
 

@@ -16,6 +16,7 @@ import pytest
 import faults
 import raw
 from authority import Authority
+from clients import client_sites, site  # fixtures
 from frontend import Program, sign_in
 from liar import Liar, honest
 

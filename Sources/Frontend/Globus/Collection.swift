@@ -28,8 +28,11 @@ enum GlobusError: Error, Sendable, Equatable {
   case denied
   /// The access token is not accepted any more (401, or a redirect to a sign-in).
   case expired
-  /// Globus wants a new sign-in: missing consent, or a session that is too old or of the wrong kind.
-  case signInRequired
+  /// Globus wants a new sign-in, with these: missing consent, or a session that is too old or of the
+  /// wrong kind.
+  case signInRequired(SignInRequirements)
+  /// The storage has no account for this person, which no sign-in changes.
+  case noAccount
   /// Globus or the collection asks to slow down; seconds if it said how many.
   case slowDown(retryAfter: Int?)
   /// Not reachable, not understood, or faulty; the text is for the log and the audit.

@@ -131,7 +131,8 @@ enum DataServerAnswer {
     case 300...399: return .expired
     case 401:
       // The body always names the scope; only demands on the session are more than expiry.
-      return body.contains(Array("session_required_".utf8)) ? .signInRequired : .expired
+      let requirements = SignInRequirements(json: body)
+      return requirements.isAboutSession ? .signInRequired(requirements) : .expired
     case 416: return .invalidRange
     case 429: return .slowDown(retryAfter: retryAfter(headers))
     case 503 where headers["Retry-After"] != nil: return .slowDown(retryAfter: retryAfter(headers))
@@ -139,7 +140,8 @@ enum DataServerAnswer {
     default: break
     }
     return switch verdict {
-    case .signIn: .signInRequired
+    case .signIn: .signInRequired(SignInRequirements(json: body))
+    case .noAccount: .noAccount
     case .missing, .directory: .notFound
     case .denied: .denied
     case .full, .ambiguous: status == 403 ? .denied : nil

@@ -178,8 +178,16 @@ extension S3Error {
         "Globus or the storage does not let who signed in do this. Ask the collection's owner, or "
           + "sign in as somebody else at \(signInURL)")
     case .expired: self = .expired(signInURL: signInURL)
-    case .signInRequired:
-      self.init(.accessDenied, "Globus asks for a new sign-in: open \(signInURL)")
+    case .signInRequired(let requirements):
+      self.init(
+        .accessDenied,
+        "Globus asks for a new sign-in: open \(signInURL)\(requirements.querySuffix)")
+    case .noAccount:
+      self.init(
+        .accessDenied,
+        "The storage behind this collection has no account for who signed in; signing in again does "
+          + "not change that. Ask the collection's administrator for an account, or use the "
+          + "credential of an identity that has one.")
     case .slowDown(let retryAfter):
       let seconds = min(
         max(retryAfter ?? Limits.retryAfterSeconds, 1), Limits.longestRetryAfterSeconds)

@@ -131,7 +131,8 @@ struct TokenStore {
     guard accessTokens.count < capacity.tokens else { throw Full() }
     let record = AccessToken(
       resourceServer: grant.resourceServer, scopes: grant.scopes, identity: grant.identity,
-      session: grant.session, issued: now, expires: now + accessTokenLifetime, refreshToken: refreshToken)
+      session: grant.session, issued: now, expires: now + accessTokenLifetime,
+      refreshToken: refreshToken)
     let token = TokenStore.randomToken()
     accessTokens[token] = record
     return IssuedToken(accessToken: token, refreshToken: refreshToken, record: record)
