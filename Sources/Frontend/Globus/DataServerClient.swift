@@ -74,6 +74,7 @@ import Reactor
     _ trace: UpstreamTrace
   ) async -> Attempt {
     trace.reads(host)
+    let began = Loop.clockMicroseconds
     do throws(TransferError) {
       let transfer = try await http.start(request)
       let head = transfer.head
@@ -99,12 +100,11 @@ import Reactor
       failures.count("collection", error.code)
       switch error.code {
       case .addressRefused, .cancelled, .invalid: return .refused(meaning)
-      // Without an address the time went by before there was a connection.
-      case .timeout where error.address.isEmpty:
-        return .doubtful(meaning, .notReached(inTime: false), at: "")
       case .timeout: return .doubtful(meaning, .timeout, at: error.address)
       case .resolveFailed, .connectFailed:
-        return .doubtful(meaning, .notReached(inTime: true), at: error.address)
+        let spent = Loop.clockMicroseconds - began
+        let isInTime = spent < UInt64(GlobusLimits.connectMilliseconds) * 1_000
+        return .doubtful(meaning, .notReached(inTime: isInTime), at: error.address)
       case .tlsFailed, .stalled, .broken, .protocolError, .tooLarge:
         return .doubtful(meaning, .fault, at: error.address)
       }
