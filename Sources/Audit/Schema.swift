@@ -20,7 +20,9 @@ enum Schema {
   ]
 
   /// What several databases answer together.
-  static let sharedViews = ["requests", "reads", "rollups", "notes", "gaps"]
+  static let sharedViews = [
+    "requests", "reads", "rollups", "notes", "gaps", "ocsf", "gcs_operation",
+  ]
 
   static var migrator: DatabaseMigrator {
     var migrator = DatabaseMigrator()

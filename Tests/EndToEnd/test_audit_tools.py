@@ -34,6 +34,7 @@ def datasette(record):
     line, = [line for block in audit_doc.blocks("shell") for line in block.splitlines()
              if line.startswith("datasette ")]
     arguments = line.replace("docs/", f"{ROOT}/docs/").split()[1:]
+    assert AUDIT.exists(), "scripts/test makes the environment of tools"
     port, = free_ports(1)
     process = subprocess.Popen(
         [AUDIT / "bin" / "python", "-m", "datasette", "serve", *arguments, "--port", str(port)],
