@@ -27,6 +27,9 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
     public var signingSeed: SecretBytes?
     /// Days after which rows go; nil: they are kept.
     public var retentionDays: Int?
+    var ballastBytes = Limits.ballastBytes
+    var lowWaterBytes = Limits.lowWaterBytes
+    var machine = Machine()
 
     public init(databasePath: String) {
       self.databasePath = databasePath
@@ -42,6 +45,8 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
   }
 
   private let onFailure: OnFailure
+  /// With these, nothing is recorded although the spool has room.
+  private let refusing: Problems
   private let spool: Spool
   private let handoff: Handoff
   private var generator: RequestIDGenerator
@@ -60,23 +65,25 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
     var options = options
     options.databasePath = absolutePath(options.databasePath)
     try Self.createFolder(of: options.databasePath)
+    try options.machine.check(folder: Self.folder(of: options.databasePath))
     let spool = try Spool(path: options.databasePath + ".spool", slots: options.spoolSlots)
     do throws(AuditError) {
-      let store = try Store(path: options.databasePath)
-      generator = RequestIDGenerator(
-        after: try Replay(spool: spool, store: store, logger: logger).run(options))
+      let ballast = Ballast(options)
+      let opening = Opening(options: options, logger: logger)
+      let signer = try Self.signingKey(options)
+      let opened = try opening.start(spool, ballast)
+      generator = RequestIDGenerator(after: opened.lastID)
       if spool.slotCount != options.spoolSlots { try spool.reformat(slots: options.spoolSlots) }
       self.spool = spool
       onFailure = options.onFailure
+      refusing = options.onFailure == .refuse ? [.lowSpace, .noSpace] : [.noSpace]
       handoff = Handoff(slots: spool.slotCount)
       free = (0..<UInt32(spool.slotCount)).reversed()
       open = Array(repeating: 0, count: spool.slotCount)
-      let signer = try Self.signingKey(options)
-      Writer(
-        options, spool: spool, store: store, signer: signer, handoff: handoff, logger: logger
-      ).start()
+      Writer(opening, opened, spool: spool, ballast: ballast, signer: signer, handoff: handoff)
+        .start()
     } catch {
-      spool.close()
+      spool.closeUnused()
       throw error
     }
   }
@@ -104,8 +111,10 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
   /// refused. Under `.continue` the ticket then records nothing and the gap is counted.
   public func begin(_ intent: borrowing Intent) -> Ticket? {
     if free.isEmpty, !isClosed { handoff.reclaim(into: &free) }
-    guard !isClosed, let slot = free.popLast() else {
-      return unrecorded(intent.requestID, intent.startMicroseconds)
+    let hasSpace = refusing.isDisjoint(with: handoff.current)
+    guard !isClosed, hasSpace, let slot = free.popLast() else {
+      return unrecorded(
+        intent, hasSpace ? "no room in the spool" : "too little space on the audit's disk")
     }
     spool.begin(intent, slot: Int(slot))
     sequence &+= 1
@@ -114,17 +123,12 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
     return Ticket(requestID: intent.requestID, slot: slot, sequence: sequence)
   }
 
-  private func unrecorded(_ id: RequestID, _ now: Int64) -> Ticket? {
-    switch onFailure {
-    case .refuse:
-      handoff.countUnrecorded(
-        atMicroseconds: now, reason: "requests were refused: no room in the spool")
-      return nil
-    case .continue:
-      handoff.countUnrecorded(
-        atMicroseconds: now, reason: "requests were served unrecorded: no room in the spool")
-      return Ticket(requestID: id, slot: 0, sequence: 0)
-    }
+  private func unrecorded(_ intent: borrowing Intent, _ cause: String) -> Ticket? {
+    let fate = onFailure == .refuse ? "requests were refused" : "requests were served unrecorded"
+    handoff.countUnrecorded(
+      atMicroseconds: intent.startMicroseconds, reason: "\(fate): \(cause)")
+    return onFailure == .refuse
+      ? nil : Ticket(requestID: intent.requestID, slot: 0, sequence: 0)
   }
 
   /// Replaces the intent of a request in flight: more of it is known now. The id stays.
@@ -150,11 +154,18 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
     ticket.sequence != 0 && !isClosed && open[Int(ticket.slot)] == ticket.sequence
   }
 
-  /// Whether the record can be written. False while the database or the spool's disk fails;
-  /// requests are recorded in the spool as long as it has room. Any thread.
-  public var isHealthy: Bool {
-    handoff.isHealthy.load(ordering: .relaxed)
-  }
+  /// Whether nothing is wrong with the record. While the database or the disk fails, requests
+  /// are recorded in the spool as long as it has room. Any thread.
+  public var isHealthy: Bool { handoff.current.isEmpty }
+
+  /// What is wrong with the record now, a line each; it is over by itself when its cause is.
+  public var problems: [String] { handoff.current.lines }
+
+  /// Requests that were not recorded since the start.
+  public var unrecordedRequests: Int { handoff.unrecorded.load(ordering: .relaxed) }
+
+  /// Damaged databases that were moved aside since the start, that of the start included.
+  public var databasesMovedAside: Int { handoff.movedAside.load(ordering: .relaxed) }
 
   /// Waits until everything completed is committed; false: the database can't be written.
   @discardableResult
@@ -200,8 +211,12 @@ extension AuditLog {
     return "\(environment["HOME"] ?? "/var/lib")/.local/state/\(file)"
   }
 
+  private static func folder(of path: String) -> String {
+    URL(fileURLWithPath: path).deletingLastPathComponent().path
+  }
+
   private static func createFolder(of path: String) throws(AuditError) {
-    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    let folder = folder(of: path)
     do {
       try FileManager.default.createDirectory(
         atPath: folder, withIntermediateDirectories: true,

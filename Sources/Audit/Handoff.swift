@@ -21,6 +21,32 @@ struct Gap: Equatable {
   var reason: String
 }
 
+/// What is wrong with the record at this moment; empty: all is well.
+struct Problems: OptionSet, Sendable {
+  let rawValue: UInt8
+
+  /// The database can't be written.
+  static let database = Problems(rawValue: 1)
+  /// The spool can't be brought to the disk, or its file was removed.
+  static let spool = Problems(rawValue: 2)
+  static let lowSpace = Problems(rawValue: 4)
+  static let noSpace = Problems(rawValue: 8)
+  /// Requests find no free slot.
+  static let unrecorded = Problems(rawValue: 16)
+
+  /// A line each, for people.
+  var lines: [String] {
+    let all: [(Problems, String)] = [
+      (.database, "the audit database can't be written"),
+      (.spool, "the audit spool can't be synced"),
+      (.lowSpace, "the audit's disk is nearly full"),
+      (.noSpace, "the audit's disk is full"),
+      (.unrecorded, "requests find no room in the audit spool"),
+    ]
+    return all.filter { contains($0.0) }.map { $0.1 }
+  }
+}
+
 final class Handoff: @unchecked Sendable {  // all but the atomics is guarded by `mutex`
   /// Number of the newest intent; written by the loop thread.
   let begun = Atomic<UInt64>(0)
@@ -28,7 +54,14 @@ final class Handoff: @unchecked Sendable {  // all but the atomics is guarded by
   let synced = Atomic<UInt64>(0)
   /// Set by the loop thread when it amends a record that was on the disk already.
   let isAmended = Atomic<Bool>(false)
-  let isHealthy = Atomic<Bool>(true)
+  /// Written by the writer thread.
+  let problems = Atomic<UInt8>(0)
+  /// Requests that were not recorded in this run.
+  let unrecorded = Atomic<Int>(0)
+  /// Databases that were moved aside in this run.
+  let movedAside = Atomic<Int>(0)
+
+  var current: Problems { Problems(rawValue: problems.load(ordering: .relaxed)) }
 
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
@@ -82,6 +115,7 @@ final class Handoff: @unchecked Sendable {  // all but the atomics is guarded by
 
   /// Loop thread: counts a request that is not recorded.
   func countUnrecorded(atMicroseconds now: Int64, reason: String) {
+    unrecorded.add(1, ordering: .relaxed)
     pthread_mutex_lock(mutex)
     if gap == nil {
       gap = Gap(fromMicroseconds: now, toMicroseconds: now, records: 0, reason: reason)

@@ -44,6 +44,16 @@ enum Limits {
   static let rememberedNames = 4_096
   static let walBytesKept = 16 * 1_024 * 1_024
 
+  // Disk.
+  /// Given back when the disk is full: room for the rows of a full spool and for pruning.
+  static let ballastBytes: Int64 = 32 * 1_024 * 1_024
+  /// With less than this free, requests are refused.
+  static let lowWaterBytes: Int64 = 64 * 1_024 * 1_024
+  /// With less than this free, SQLite's next commit may fail.
+  static let fullDiskBytes: Int64 = 1_024 * 1_024
+  /// A disk that damages one file after the other must not be filled with them.
+  static let secondsBetweenReplacements = 60.0
+
   // Stewards.
   static let problemsShown = 100
   /// How long a pruning holds the write lock at once.
