@@ -9,8 +9,8 @@ struct Retention {
   private let now: () -> Double
 
   init(
-    days: Int, wall: @escaping () -> Int64 = AuditLog.wallMicroseconds,
-    now: @escaping () -> Double = AuditLog.monotonicSeconds
+    days: Int, now: @escaping () -> Double = AuditLog.monotonicSeconds,
+    wall: @escaping () -> Int64 = AuditLog.wallMicroseconds
   ) {
     microseconds = Int64(days) * 86_400_000_000
     self.wall = wall
