@@ -156,10 +156,14 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
 
   /// Whether nothing is wrong with the record. While the database or the disk fails, requests
   /// are recorded in the spool as long as it has room. Any thread.
-  public var isHealthy: Bool { handoff.current.isEmpty }
+  public var isHealthy: Bool { currentProblems.isEmpty }
 
   /// What is wrong with the record now, a line each; it is over by itself when its cause is.
-  public var problems: [String] { handoff.current.lines }
+  public var problems: [String] { currentProblems.lines }
+
+  private var currentProblems: Problems {
+    handoff.problems(nowMilliseconds: Self.monotonicMilliseconds())
+  }
 
   /// Requests that were not recorded since the start.
   public var unrecordedRequests: Int { handoff.unrecorded.load(ordering: .relaxed) }
@@ -192,6 +196,10 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)
     return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+  }
+
+  static func monotonicMilliseconds() -> Int64 {
+    Int64(monotonicSeconds() * 1_000)
   }
 }
 

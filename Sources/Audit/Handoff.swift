@@ -33,6 +33,8 @@ struct Problems: OptionSet, Sendable {
   static let noSpace = Problems(rawValue: 8)
   /// Requests find no free slot.
   static let unrecorded = Problems(rawValue: 16)
+  /// The writer thread waits for the disk.
+  static let stalled = Problems(rawValue: 32)
 
   /// A line each, for people.
   var lines: [String] {
@@ -42,6 +44,7 @@ struct Problems: OptionSet, Sendable {
       (.lowSpace, "the audit's disk is nearly full"),
       (.noSpace, "the audit's disk is full"),
       (.unrecorded, "requests find no room in the audit spool"),
+      (.stalled, "the audit's disk doesn't answer"),
     ]
     return all.filter { contains($0.0) }.map { $0.1 }
   }
@@ -56,12 +59,23 @@ final class Handoff: @unchecked Sendable {  // all but the atomics is guarded by
   let isAmended = Atomic<Bool>(false)
   /// Written by the writer thread.
   let problems = Atomic<UInt8>(0)
+  /// When the writer thread last began its round; monotonic milliseconds.
+  let lastRound = Atomic<Int64>(.max)
   /// Requests that were not recorded in this run.
   let unrecorded = Atomic<Int>(0)
   /// Databases that were moved aside in this run.
   let movedAside = Atomic<Int>(0)
 
+  /// What the writer thread found in its last round.
   var current: Problems { Problems(rawValue: problems.load(ordering: .relaxed)) }
+
+  /// The same, and whether the writer thread is stuck.
+  func problems(nowMilliseconds now: Int64) -> Problems {
+    let (age, isBeforeStart) = now.subtractingReportingOverflow(
+      lastRound.load(ordering: .relaxed))
+    let isStuck = !isBeforeStart && age > Limits.stalledMilliseconds
+    return isStuck ? current.union(.stalled) : current
+  }
 
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)

@@ -36,6 +36,8 @@ enum Limits {
   static let longestBackoffMilliseconds = 1_000
   static let busySeconds = 1.0
   static let closeSeconds = 5.0
+  /// A round of the writer that takes longer waits for a disk that hangs.
+  static let stalledMilliseconds: Int64 = 5_000
   /// Polls between two looks at whether the database's file is still the one that is open.
   static let pollsPerFileCheck = 20
   /// A longer time without records becomes several rows.

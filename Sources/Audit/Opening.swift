@@ -15,6 +15,7 @@ struct Opening {
 
   /// Opens, replays the spool and begins a run; returns also the greatest id of the record.
   func start(_ spool: Spool, _ ballast: Ballast) throws(AuditError) -> Opened {
+    _ = ballast.look()  // on a full disk the replay needs its room
     do {
       do {
         return try attempt(spool)

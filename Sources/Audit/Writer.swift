@@ -67,6 +67,7 @@ final class Writer: @unchecked Sendable {  // after `start`, all state is the au
       let work = handoff.wait(
         milliseconds: max(Limits.pollMilliseconds, backoffMilliseconds), into: &pending)
       polls += 1
+      handoff.lastRound.store(AuditLog.monotonicMilliseconds(), ordering: .relaxed)
       if polls % Limits.pollsPerFileCheck == 0 { checkFiles() }
       commitPending(gap: due(work.gap, isStopping: work.isStopping))
       checkpointIfDue()

@@ -116,6 +116,15 @@ private func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
     #expect(log.unrecordedRequests == (policy == .refuse ? 2 : 1))
   }
 
+  @Test func aWriterThatHangsIsNoticed() {
+    let handoff = Handoff(slots: 1)
+    #expect(handoff.problems(nowMilliseconds: 0).isEmpty)
+    handoff.lastRound.store(1_000, ordering: .relaxed)
+    #expect(handoff.problems(nowMilliseconds: 1_000 + Limits.stalledMilliseconds).isEmpty)
+    let problems = handoff.problems(nowMilliseconds: 1_001 + Limits.stalledMilliseconds)
+    #expect(problems.lines == ["the audit's disk doesn't answer"])
+  }
+
   @Test func aShortageLetsTheRetentionLookAtOnce() throws {
     let folder = try Folder()
     let dials = Dials()

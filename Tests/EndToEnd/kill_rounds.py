@@ -31,6 +31,11 @@ class Answer:
     complete: bool = False
 
 
+def outcome(status):
+    """What the record calls a whole answer."""
+    return "ok" if status < 400 else "client_error" if status < 500 else "server_error"
+
+
 class Load(threading.Thread):
     """One client: a request at a time until the server dies."""
 
@@ -132,7 +137,7 @@ class Rounds:
             assert row["status"] == answer.status, (dict(row), answer)
             if answer.complete:
                 assert row["bytes_out"] == answer.received, (dict(row), answer)
-                assert row["outcome"] == ("ok" if answer.status < 400 else "client_error")
+                assert row["outcome"] == outcome(answer.status)
             else:
                 assert row["bytes_out"] >= answer.received, (dict(row), answer)
         seen = {answer.request_id for answer in answers}

@@ -1,0 +1,343 @@
+"""What can happen to the audit's disk and files, and what the frontend does then: docs/audit-faults.md."""
+
+import errno
+import os
+import shutil
+import sqlite3
+import subprocess
+
+import pytest
+
+from audit_bed import HERE, Bed, eventually, gaps, may_mount, rows, tmpfs
+from frontend import run
+
+
+@pytest.fixture(scope="module")
+def bed(tmp_path_factory):
+    samples = tmp_path_factory.mktemp("samples")
+    (samples / "example.txt").write_text("An object in a Globus collection.\n")
+    bed = Bed(tmp_path_factory.mktemp("bed"), samples)
+    yield bed
+    bed.close()
+
+
+@pytest.fixture
+def database(tmp_path):
+    return tmp_path / "audit.db"
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A tmpfs on which spool, ballast and low-water mark have just room."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if not may_mount(folder):
+        pytest.skip("a tmpfs can't be mounted here: run as root with CAP_SYS_ADMIN")
+    with tmpfs(folder, 200):
+        yield folder
+
+
+class Filler:
+    """Takes a disk's space away."""
+
+    def __init__(self, folder):
+        self.path = folder / "filler"
+        self.folder = folder
+
+    def leave(self, megabytes):
+        free = shutil.disk_usage(self.folder).free - (megabytes << 20)
+        with open(self.path, "ab") as file:
+            os.posix_fallocate(file.fileno(), file.tell(), max(free, 1))
+
+    def fill(self):
+        """Once to the last byte; what the ballast gives back afterwards stays free."""
+        while True:
+            try:
+                return self.leave(0)
+            except OSError as error:  # the server took some of it at the same moment
+                assert error.errno == errno.ENOSPC
+
+    def remove(self):
+        self.path.unlink()
+
+
+def test_a_full_disk_refuses_and_recovers_by_itself(bed, small_disk):
+    database, filler, client = small_disk / "audit.db", Filler(small_disk), bed.client()
+    ballast = small_disk / "audit.db.ballast"
+    with bed.server(database) as server:
+        assert client.get(20) == [200] * 20 and ballast.exists()
+        filler.leave(40)
+        bed.wait_red("nearly full")
+        assert client.get(3) == [503] * 3 and ballast.exists()
+        filler.remove()
+        bed.wait_ready()
+        with client.load():
+            filler.fill()
+            bed.wait_red("disk is full")
+            assert not ballast.exists()
+        assert client.get(5) == [503] * 5
+        # The room that the ballast gave is enough for what waited, and then to prune in.
+        eventually(lambda: len(rows(database)) == len(client.served), "rows from the spool")
+        pruned = run("audit", "prune", "--audit-db", database, "--before", "2999-01-01")
+        assert pruned.returncode == 0, pruned.stderr
+        assert not rows(database, "SELECT * FROM request")
+        filler.remove()
+        bed.wait_ready()
+        assert ballast.exists() and client.get(2) == [200] * 2
+        assert bed.metric("globus_s3_frontend_audit_unrecorded_total") == len(client.refused)
+        log = server.log_path.read_text()
+    assert "nearly full" in log and "ballast was given back" in log and "has room again" in log
+    assert {row["request_id"] for row in rows(database)} == {
+        answer[0] for answer in client.answers[-2:]}
+    assert sum(gap["records"] for gap in gaps(database)) == len(client.refused)
+    assert all("refused" in gap["reason"] for gap in gaps(database))
+    assert run("audit", "verify", "--audit-db", database).returncode == 0
+
+
+def test_a_full_disk_loses_nothing_that_was_served(bed, small_disk):
+    database, filler, client = small_disk / "audit.db", Filler(small_disk), bed.client()
+    with bed.server(database):
+        with client.load():
+            eventually(lambda: len(client.served) > 30, "load")
+            filler.fill()
+            bed.wait_red("disk is full")
+            eventually(lambda: client.refused, "refusals")
+            filler.remove()
+            bed.wait_ready()
+            served = len(client.served)
+            eventually(lambda: len(client.served) > served, "service")
+    client.compare(database)
+    assert sum(gap["records"] for gap in gaps(database)) == len(client.refused)
+
+
+def test_a_full_disk_under_continue_serves_and_counts(bed, small_disk):
+    database, filler, client = small_disk / "audit.db", Filler(small_disk), bed.client()
+    with bed.server(database, "--audit-on-failure", "continue"):
+        assert client.get(5) == [200] * 5
+        filler.fill()
+        bed.wait_red("disk is full")
+        recorded = client.served
+        assert client.get(7) == [200] * 7
+        filler.remove()
+        bed.wait_ready()
+        assert client.get(2) == [200] * 2
+        recorded |= {answer[0] for answer in client.answers[-2:]}
+    assert {row["request_id"] for row in rows(database)} == recorded
+    assert sum(gap["records"] for gap in gaps(database)) == 7
+    assert {"requests were served unrecorded: too little space on the audit's disk"} == {
+        gap["reason"] for gap in gaps(database)}
+
+
+def test_a_start_on_a_full_disk_replays_the_spool(bed, small_disk):
+    database, filler, client = small_disk / "audit.db", Filler(small_disk), bed.client()
+    killed = bed.start(database).wait_listening(bed.base_url)
+    client.get(3)
+    holder = sqlite3.connect(database, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")  # what comes now stays in the spool
+    assert client.get(40) == [200] * 40
+    killed.kill()
+    killed.stop()
+    holder.close()
+    filler.fill()
+    with bed.server(database):
+        bed.wait_red("disk is full")
+        assert client.get(2) == [503] * 2
+        assert len(rows(database)) == 43
+        filler.remove()
+        bed.wait_ready()
+        assert client.get(1) == [200]
+    client.compare(database)
+    assert sum(gap["records"] for gap in gaps(database)) == 2
+
+
+def test_a_locked_database_fills_the_spool_and_nothing_is_lost(bed, database):
+    client = bed.client()
+    with bed.server(database) as server:
+        client.get(5)
+        foreign = sqlite3.connect(database, isolation_level=None)
+        foreign.execute("BEGIN IMMEDIATE")
+        assert client.get(50) == [200] * 50
+        bed.wait_red("database can't be written")
+        assert client.get(50) == [200] * 50
+        foreign.execute("COMMIT")
+        foreign.close()
+        bed.wait_ready()
+        log = server.log_path.read_text()
+    assert "database is locked" in log and "can be written again" in log
+    client.compare(database)
+    assert gaps(database) == []
+
+
+def test_a_start_on_a_locked_database_says_so(bed, database):
+    with bed.server(database):
+        pass
+    foreign = sqlite3.connect(database, isolation_level=None)
+    foreign.execute("BEGIN EXCLUSIVE")
+    code, line = bed.refused(database)
+    foreign.close()
+    assert code == 78 and "another process holds the audit database" in line
+
+
+@pytest.mark.parametrize("failure", [errno.EIO, errno.EROFS, errno.ENOSPC])
+def test_a_disk_that_fails_while_running(bed, database, tmp_path, failure):
+    client, order = bed.client(), tmp_path / "order"
+    with bed.server(database, FAULTS_FILE=str(order)):
+        client.get(5)
+        order.write_text(f"error {failure}")
+        assert client.get(20) == [200] * 20  # into the spool, whose pages are there already
+        bed.wait_red("database can't be written")
+        assert client.get(20) == [200] * 20
+        order.unlink()
+        bed.wait_ready()
+        assert client.get(5) == [200] * 5
+    client.compare(database)
+    assert gaps(database) == []
+
+
+def test_a_disk_that_hangs_does_not_hold_up_requests(bed, database, tmp_path):
+    client, order = bed.client(), tmp_path / "order"
+    with bed.server(database, FAULTS_FILE=str(order)):
+        client.get(5)
+        order.write_text("hang")
+        assert client.get(100) == [200] * 100
+        bed.wait_red("doesn't answer")
+        assert client.get(10) == [200] * 10
+        order.unlink()
+        bed.wait_ready()
+    client.compare(database)
+
+
+def torn(database):
+    """Every page of the file but the first becomes noise, as after a disk's fault."""
+    with open(database, "r+b") as file:
+        size = os.fstat(file.fileno()).st_size
+        for page in range(4096, size, 4096):
+            os.pwrite(file.fileno(), os.urandom(4096), page)
+
+
+def test_a_damaged_database_is_replaced_without_a_restart(bed, database, tmp_path):
+    client = bed.client()
+    with bed.server(database) as server:
+        client.get(30)
+        foreign = sqlite3.connect(database, isolation_level=None)
+        foreign.execute("PRAGMA user_version")
+        eventually(lambda: len(rows(database)) == 30, "rows")
+        foreign.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        torn(database)
+        foreign.execute("PRAGMA user_version = 2")  # so that the server reads its pages again
+        client.get(5)
+        eventually(lambda: list(tmp_path.glob("audit.db.corrupt-*Z")), "moved aside")
+        bed.wait_ready()
+        assert client.get(5) == [200] * 5
+        foreign.close()
+        assert bed.metric("globus_s3_frontend_audit_moved_aside_total") == 1
+        log = server.log_path.read_text()
+    assert "critical the audit database is damaged" in log
+    [moved] = tmp_path.glob("audit.db.corrupt-*Z")
+    new = {row["request_id"] for row in rows(database)}
+    assert new == {answer[0] for answer in client.answers[30:]}
+    [gap] = gaps(database)
+    assert str(moved) in gap["reason"] and gap["from_us"] < gap["to_us"]
+    assert run("audit", "verify", "--audit-db", database).returncode == 0
+
+
+def test_a_damaged_database_is_replaced_at_the_start(bed, database, tmp_path):
+    client = bed.client()
+    with bed.server(database):
+        client.get(3)
+    with open(database, "r+b") as file:
+        file.write(os.urandom(4096))
+    damaged = database.read_bytes()
+    with bed.server(database) as server:
+        assert bed.readiness()[0] == 200
+        assert client.get(2) == [200] * 2
+        assert "critical the audit database is damaged" in server.log_path.read_text()
+    [moved] = tmp_path.glob("audit.db.corrupt-*Z")
+    assert moved.read_bytes() == damaged and moved.stat().st_mode & 0o777 == 0o600
+    assert len(rows(database)) == 2 and str(moved) in gaps(database)[0]["reason"]
+
+
+def test_a_removed_database_is_made_anew(bed, database):
+    client = bed.client()
+    with bed.server(database) as server:
+        client.get(3)
+        eventually(lambda: len(rows(database)) == 3, "rows")
+        database.unlink()
+        client.get(3)
+        eventually(database.exists, "a new file")
+        bed.wait_ready()
+        assert client.get(3) == [200] * 3
+        assert "removed or replaced" in server.log_path.read_text()
+    recorded = {row["request_id"] for row in rows(database)}
+    assert {answer[0] for answer in client.answers[-3:]} <= recorded
+    assert "removed or replaced" in gaps(database)[0]["reason"]
+
+
+def test_a_read_only_folder_is_refused_with_a_line(bed, tmp_path):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if not may_mount(folder):
+        pytest.skip("a tmpfs can't be mounted here: run as root with CAP_SYS_ADMIN")
+    with tmpfs(folder, 200):
+        with bed.server(folder / "audit.db"):
+            pass
+        subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+        code, line = bed.refused(folder / "audit.db")
+    assert code == 78 and "Read-only file system" in line and "--audit-db" in line
+
+
+def test_a_truncated_spool_is_a_gap_for_what_is_missing(bed, database, tmp_path):
+    with bed.server(database):
+        bed.client().get(2)
+    spool = tmp_path / "audit.db.spool"
+    whole = spool.stat().st_size
+    with open(spool, "r+b") as file:
+        file.seek(4096)
+        file.write((1).to_bytes(8, "little"))  # the first slot holds an intent
+        file.truncate(4096 + 8192 * 8)
+    with bed.server(database):
+        assert bed.client().get(2) == [200] * 2
+    assert spool.stat().st_size == whole
+    assert [(gap["records"], gap["reason"]) for gap in gaps(database)] == [
+        (1, "unreadable slots of the spool at start")]
+
+
+def test_a_migration_killed_at_every_step_keeps_every_row(bed, tmp_path):
+    """The start on a database of the first version ends in the middle of each of its writes."""
+    schema = (HERE / "audit_v1.sql").read_text()
+    old, count = tmp_path / "old.db", tmp_path / "count"
+    connection = sqlite3.connect(old)
+    connection.executescript(schema)
+    connection.close()
+    wanted = rows(old)
+    assert len(wanted) == 500
+
+    def attempt(**environment):
+        folder = tmp_path / "attempt"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        shutil.copy(old, folder / "audit.db")
+        server = bed.start(folder / "audit.db", **environment)
+        return folder / "audit.db", server
+
+    database, server = attempt(FAULTS_COUNT=str(count))
+    server.wait_listening(bed.base_url)
+    server.kill()
+    steps = int(count.read_text())
+    assert steps > 10
+    for step in range(1, steps + 1, max(1, steps // 60)):
+        database, server = attempt(FAULTS_EXIT_AT=str(step))
+        assert server.process.wait(timeout=30) == 137, step
+        server.stop()
+        connection = sqlite3.connect(database)  # old or new, never between
+        [version] = connection.execute("PRAGMA user_version").fetchone()
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(request)")]
+        connection.close()
+        assert ("seq" in columns) == (version == 2), step
+        server = bed.start(database).wait_listening(bed.base_url)
+        assert rows(database) == wanted, step
+        assert rows(database, "PRAGMA user_version") == [{"user_version": 2}]
+        assert rows(database, "PRAGMA integrity_check") == [{"integrity_check": "ok"}]
+        server.kill()
+    verified = run("audit", "verify", "--audit-db", database)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
