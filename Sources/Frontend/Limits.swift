@@ -6,6 +6,8 @@ enum Limits {
   static let keyBytes = 1_024
   /// Keys and common prefixes in one page of a listing, as in S3.
   static let listedKeys = 1_000
+  /// Levels of folders looked into for what follows a key that a listing begins with.
+  static let listedLevels = 16
   /// Parameters in a query; a request line holds thousands, no client sends thirty.
   static let queryParameters = 64
   /// Entity tags looked at in an If-Match or If-None-Match.
@@ -18,6 +20,10 @@ enum Limits {
   static let clockSkewSeconds: Int64 = 900
   /// Seconds for which a presigned URL may be valid, as in S3: a week.
   static let presignedSeconds: Int64 = 604_800
+  /// Signing keys kept in memory, for how many seconds each, and the longest region's bytes.
+  static let signingKeys = 256
+  static let signingKeySeconds: Int64 = 900
+  static let signingKeyRegionBytes = 64
   /// Seconds that a client is asked to wait when nobody upstream said how many.
   static let retryAfterSeconds = 5
   /// The longest wait in seconds that is passed on from upstream.

@@ -127,7 +127,8 @@ private let fault = "GlobusError: v=1 c=INTERNAL_ERROR\nGridFTP-Errno: 108\n"
       let bench = try Bench(data: { _, _ in
         .init(206, "ell", headers: ["Content-Range": "bytes 1-3/*"])
       })
-      let transfer = try await bench.open().read("/a +b", range: 1...3, trace: bench.trace)
+      let transfer = try await bench.open().read(
+        "/a +b", range: 1...3, trace: bench.trace)
       #expect(try await transfer.collect(limit: 10) == Array("ell".utf8))
       let asked = bench.data.requests[0]
       #expect(asked.target == "/a%20%2Bb")
@@ -152,12 +153,12 @@ private let fault = "GlobusError: v=1 c=INTERNAL_ERROR\nGridFTP-Errno: 108\n"
   }
 
   @Test(arguments: [
-    (404, fault, 2, GlobusError.unavailable("the collection's server answered 404")),
+    (404, fault, 4, GlobusError.unavailable("the collection's server answered 404")),
     (200, "", 1, nil),
     (404, "c=PATH_NOT_FOUND", 1, .notFound),
     (401, "", 1, .expired), (302, "", 1, .expired), (403, "", 1, .denied),
     (416, "", 1, .invalidRange),
-    (206, "x", 2, .unavailable("the collection's server answered 206")),
+    (206, "x", 4, .unavailable("the collection's server answered 206")),
   ])
   func whatReadsThrow(
     status: Int, body: String, attempts: Int, expected: GlobusError?
@@ -191,7 +192,7 @@ private let fault = "GlobusError: v=1 c=INTERNAL_ERROR\nGridFTP-Errno: 108\n"
       let error = await Self.error { () async throws(GlobusError) in
         _ = try await bench.open().read("/x", range: nil, trace: bench.trace)
       }
-      #expect(bench.data.requests.count == 2)
+      #expect(bench.data.requests.count == 1 + GlobusLimits.readRetries)
       guard case .unavailable = error else {
         Issue.record("\(String(describing: error))")
         return
@@ -230,6 +231,28 @@ private let fault = "GlobusError: v=1 c=INTERNAL_ERROR\nGridFTP-Errno: 108\n"
         },
       ] { #expect(error == .denied) }
       #expect(bench.transfer.requests.isEmpty && bench.data.requests.isEmpty)
+    }
+  }
+
+  /// Also of the data server; scopes of a foreign collection are nothing to sign in for.
+  @Test(arguments: [401, 403])
+  func demandsOfTheServerAreThoseOfTheError(status: Int) async throws {
+    try await onLoop {
+      let foreign = GlobusScopes.https(CollectionID("1b6d2c9e-0000-4000-8000-00000000bbbb")!)
+      let body =
+        #"{"authorization_parameters": {"session_required_single_domain": ["uni.example"], "#
+        + #""required_scopes": ["\#(GlobusScopes.https(id))", "\#(foreign)"]}}"#
+      let bench = try Bench(data: { _, _ in .init(status, body) })
+      let error = await Self.error { () async throws(GlobusError) in
+        _ = try await bench.open().read("/x", range: nil, trace: bench.trace)
+      }
+      guard case .signInRequired(let requirements) = error else {
+        Issue.record("\(String(describing: error))")
+        return
+      }
+      #expect(requirements.domains == ["uni.example"])
+      #expect(requirements.scopes.map(\.text) == [GlobusScopes.https(id)])
+      #expect(bench.data.requests.count == 1)
     }
   }
 
