@@ -25,6 +25,9 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
     public var version = ""
     /// 32 bytes of which the key that signs checkpoints is made; nil: a key of this run's own.
     public var signingSeed: SecretBytes?
+    /// Requests without a genuine credential that have rows of their own, for each address and
+    /// minute; those beyond are counted.
+    public var strangersRowsPerMinute = Limits.strangersRowsPerMinute
     /// Days after which rows go; nil: they are kept.
     public var retentionDays: Int?
     var ballastBytes = Limits.ballastBytes
@@ -42,6 +45,9 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
     fileprivate let slot: UInt32
     /// 0: nothing is recorded.
     fileprivate let sequence: UInt64
+
+    /// The ticket of a request that is not recorded, or counted only.
+    static func none(_ id: RequestID) -> Ticket { Ticket(requestID: id, slot: 0, sequence: 0) }
   }
 
   private let onFailure: OnFailure
@@ -54,6 +60,8 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
   /// The sequence number of each slot's record, 0 when it is complete or free.
   private var open: [UInt64]
   private var sequence: UInt64 = 0
+  private var meter: FloodMeter
+  private let reserve: Int
   private var isClosed = false
 
   /// Opens the database and the spool beside it, replays what the last run left, and starts
@@ -80,6 +88,8 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
       handoff = Handoff(slots: spool.slotCount)
       free = (0..<UInt32(spool.slotCount)).reversed()
       open = Array(repeating: 0, count: spool.slotCount)
+      reserve = spool.slotCount / Limits.reservedShare
+      meter = FloodMeter(limit: options.strangersRowsPerMinute)
       Writer(opening, opened, spool: spool, ballast: ballast, signer: signer, handoff: handoff)
         .start()
     } catch {
@@ -110,12 +120,21 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
   /// Records an intent, before any effect. nil: it can't be recorded and the request must be
   /// refused. Under `.continue` the ticket then records nothing and the gap is counted.
   public func begin(_ intent: borrowing Intent) -> Ticket? {
-    if free.isEmpty, !isClosed { handoff.reclaim(into: &free) }
-    let hasSpace = refusing.isDisjoint(with: handoff.current)
-    guard !isClosed, hasSpace, let slot = free.popLast() else {
-      return unrecorded(
-        intent, hasSpace ? "no room in the spool" : "too little space on the audit's disk")
+    let now = intent.startMicroseconds
+    let isStranger = intent.isOfAStranger
+    if isStranger {
+      tick(nowMicroseconds: now)
+      if let name = meter.count(intent.remoteIP) {
+        return countFlood(name, intent.requestID, now) ?? unrecorded(intent)
+      }
     }
+    return take(intent, leaving: isStranger ? reserve : 0) ?? unrecorded(intent)
+  }
+
+  /// Takes a slot, if more than `rest` are free and the disk has room.
+  private func take(_ intent: borrowing Intent, leaving rest: Int) -> Ticket? {
+    if free.count <= rest, !isClosed { handoff.reclaim(into: &free) }
+    guard !isClosed, hasSpace, free.count > rest, let slot = free.popLast() else { return nil }
     spool.begin(intent, slot: Int(slot))
     sequence &+= 1
     open[Int(slot)] = sequence
@@ -123,13 +142,41 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
     return Ticket(requestID: intent.requestID, slot: slot, sequence: sequence)
   }
 
-  private func unrecorded(_ intent: borrowing Intent, _ cause: String) -> Ticket? {
-    let fate = onFailure == .refuse ? "requests were refused" : "requests were served unrecorded"
-    handoff.countUnrecorded(
-      atMicroseconds: intent.startMicroseconds, reason: "\(fate): \(cause)")
-    return onFailure == .refuse
-      ? nil : Ticket(requestID: intent.requestID, slot: 0, sequence: 0)
+  /// Counts a request in a flood; its ticket records nothing more.
+  private func countFlood(_ name: String, _ id: RequestID, _ now: Int64) -> Ticket? {
+    var flood = meter.add(name, at: now)
+    if flood == nil {
+      let intent = Intent(floodFrom: name, id: newRequest(nowMicroseconds: now), at: now)
+      guard let ticket = take(intent, leaving: reserve) else { return nil }
+      meter.open(name, FloodMeter.Flood(ticket: ticket, intent: intent, last: now))
+      flood = meter.add(name, at: now)
+    }
+    if let flood { amend(flood.ticket, flood.intent) }
+    return .none(id)
   }
+
+  /// Ends the counts of a minute that has passed. To be called now and then; the loop's thread.
+  public func tick(nowMicroseconds now: Int64) {
+    for flood in meter.turn(now) { complete(flood) }
+  }
+
+  private func complete(_ flood: FloodMeter.Flood) {
+    let seconds = flood.last - flood.intent.startMicroseconds
+    complete(
+      flood.ticket, Completion(outcome: .ok, status: nil, durationMicroseconds: max(0, seconds)))
+  }
+
+  private func unrecorded(_ intent: borrowing Intent) -> Ticket? {
+    let fate = onFailure == .refuse ? "requests were refused" : "requests were served unrecorded"
+    let cause = hasSpace ? "no room in the spool" : "too little space on the audit's disk"
+    handoff.countUnrecorded(
+      atMicroseconds: intent.startMicroseconds, reason: "\(fate): \(cause)",
+      isExhausted: free.isEmpty)
+    return onFailure == .refuse ? nil : .none(intent.requestID)
+  }
+
+  /// Whether the disk has room for what is recorded now.
+  private var hasSpace: Bool { refusing.isDisjoint(with: handoff.current) }
 
   /// Replaces the intent of a request in flight: more of it is known now. The id stays.
   public func amend(_ ticket: Ticket, _ intent: borrowing Intent) {
@@ -181,6 +228,7 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
   /// stay in the spool and are `lost` at the next start.
   public func close() {
     guard !isClosed else { return }
+    for flood in meter.end() { complete(flood) }
     isClosed = true
     handoff.stop()
   }

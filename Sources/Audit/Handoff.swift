@@ -19,6 +19,8 @@ struct Gap: Equatable {
   var toMicroseconds: Int64
   var records: Int
   var reason: String
+  /// Of a flood from one address.
+  var remoteIP: String?
 }
 
 /// What is wrong with the record at this moment; empty: all is well.
@@ -31,7 +33,7 @@ struct Problems: OptionSet, Sendable {
   static let spool = Problems(rawValue: 2)
   static let lowSpace = Problems(rawValue: 4)
   static let noSpace = Problems(rawValue: 8)
-  /// Requests find no free slot.
+  /// Requests find no free slot, not even those with a credential.
   static let unrecorded = Problems(rawValue: 16)
   /// The writer thread waits for the disk.
   static let stalled = Problems(rawValue: 32)
@@ -128,15 +130,17 @@ final class Handoff: @unchecked Sendable {  // all but the atomics is guarded by
   }
 
   /// Loop thread: counts a request that is not recorded.
-  func countUnrecorded(atMicroseconds now: Int64, reason: String) {
+  func countUnrecorded(atMicroseconds now: Int64, reason: String, isExhausted: Bool) {
     unrecorded.add(1, ordering: .relaxed)
     pthread_mutex_lock(mutex)
-    if gap == nil {
-      gap = Gap(fromMicroseconds: now, toMicroseconds: now, records: 0, reason: reason)
-    }
-    gap?.toMicroseconds = now
-    gap?.records += 1
-    pthread_mutex_unlock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    var new =
+      gap ?? Gap(fromMicroseconds: now, toMicroseconds: now, records: 0, reason: reason)
+    new.fromMicroseconds = min(new.fromMicroseconds, now)  // the clock may have been set back
+    new.toMicroseconds = max(new.toMicroseconds, now)
+    new.records += 1
+    if isExhausted { new.isExhausted = true }
+    gap = new
   }
 
   /// Asks the writer to commit what is complete and waits for its answer; false: it could not.

@@ -29,6 +29,15 @@ enum Limits {
   static let defaultSlots = 8_192
   static let maximumSlots = 65_536
 
+  /// A part of the slots that strangers can't take: one in so many.
+  static let reservedShare = 4
+
+  // Floods.
+  /// Rows for an address and a minute, of requests without a genuine credential.
+  static let strangersRowsPerMinute = 6_000
+  static let meteredAddresses = 8_192
+  static let openFloods = 64
+
   // Writer.
   static let rowsPerTransaction = 128
   static let pollMilliseconds = 25
@@ -55,6 +64,13 @@ enum Limits {
   static let fullDiskBytes: Int64 = 1_024 * 1_024
   /// A disk that damages one file after the other must not be filled with them.
   static let secondsBetweenReplacements = 60.0
+
+  // Reports.
+  static let reportRows = 1_000
+  /// Ranges of one object read by one person that are told apart.
+  static let rangesPerObject = 10_000
+  /// Databases that are asked as one: SQLite attaches ten to the first.
+  static let databases = 11
 
   // Stewards.
   static let problemsShown = 100

@@ -76,6 +76,29 @@ public struct QueryFilter: Sendable {
     )
   }
 
+  /// The same on the view alone, for several databases behind it.
+  func joinedStatement(columns: [String]) -> (sql: String, arguments: StatementArguments) {
+    var report = ReportFilter()
+    report.since = since
+    report.until = until
+    report.collectionID = collectionID
+    report.keyPrefix = keyPrefix
+    report.user = user
+    var (condition, arguments) = report.conditions(time: "start_us", hasKeys: true)
+    for (column, value) in [("operation", operation), ("outcome", outcome?.name)] {
+      guard let value else { continue }
+      condition += " AND \(column) = ?"
+      arguments += [value]
+    }
+    return (
+      """
+      SELECT \(columns.joined(separator: ", ")) FROM (
+        SELECT * FROM requests WHERE \(condition) ORDER BY start_us DESC, id DESC LIMIT ?)
+      ORDER BY start_us, id
+      """, arguments + [limit ?? -1]
+    )
+  }
+
   /// The first text behind everything that begins with `prefix`; nil if there is none.
   static func successor(ofPrefix prefix: String) -> String? {
     var scalars = Array(prefix.unicodeScalars)

@@ -19,6 +19,9 @@ enum Schema {
     "upstream_status", "upstream_calls", "start_us", "id",
   ]
 
+  /// What several databases answer together.
+  static let sharedViews = ["requests", "reads", "rollups", "notes", "gaps"]
+
   static var migrator: DatabaseMigrator {
     var migrator = DatabaseMigrator()
     migrator.registerMigration("1 requests") { db in

@@ -20,6 +20,7 @@ extension Schema {
       kind INTEGER NOT NULL CHECK(kind IN (0, 1, 2)), row_id INTEGER NOT NULL,
       collection_pk INTEGER, salt BLOB, personal BLOB, content BLOB NOT NULL) STRICT;
     ALTER TABLE request ADD COLUMN seq INTEGER;
+    ALTER TABLE gap ADD COLUMN remote_ip TEXT;
     CREATE TABLE signer(
       signer_pk INTEGER PRIMARY KEY, public_key BLOB NOT NULL UNIQUE,
       first_seen_us INTEGER NOT NULL) STRICT;
@@ -40,6 +41,33 @@ extension Schema {
       operation TEXT NOT NULL, requests INTEGER NOT NULL, errors INTEGER NOT NULL,
       bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL, duration_us INTEGER NOT NULL,
       PRIMARY KEY(hour, collection_pk, principal_pk, operation)) STRICT, WITHOUT ROWID;
+    CREATE VIEW rollups AS SELECT
+      strftime('%Y-%m-%dT%H:%M:%SZ', h.hour * 3600, 'unixepoch') AS hour,
+      k.collection_id, p.identity_id, p.username, h.operation, h.requests, h.errors, h.bytes_in,
+      h.bytes_out, h.duration_us, h.hour * 3600000000 AS hour_us
+    FROM rollup_hour h
+      LEFT JOIN collection k ON k.collection_pk = h.collection_pk
+      LEFT JOIN principal p ON p.principal_pk = h.principal_pk;
+    CREATE VIEW reads AS SELECT
+      strftime('%Y-%m-%dT%H:%M:%S', r.start_us / 1000000, 'unixepoch')
+        || printf('.%06dZ', r.start_us % 1000000) AS time,
+      r.operation, r.status, r.outcome, p.username, p.identity_id, k.collection_id, r.object_key,
+      r.range, r.bytes_out, r.object_size, r.auth_result, r.start_us, r.id
+    FROM request r
+      LEFT JOIN principal p ON p.principal_pk = r.principal_pk
+      LEFT JOIN collection k ON k.collection_pk = r.collection_pk
+    WHERE r.operation IN ('GetObject', 'ListObjects', 'ListObjectsV2', 'ListObjectVersions')
+      AND r.status BETWEEN 200 AND 299;
+    CREATE VIEW notes AS SELECT
+      strftime('%Y-%m-%dT%H:%M:%S', at_us / 1000000, 'unixepoch')
+        || printf('.%06dZ', at_us % 1000000) AS time,
+      command, actor, detail, at_us
+    FROM note;
+    CREATE VIEW gaps AS SELECT
+      strftime('%Y-%m-%dT%H:%M:%S', from_us / 1000000, 'unixepoch')
+        || printf('.%06dZ', from_us % 1000000) AS time,
+      (to_us - from_us) / 1000000.0 AS seconds, records, reason, remote_ip, from_us
+    FROM gap;
     CREATE TRIGGER note_immutable BEFORE UPDATE ON note
       BEGIN SELECT RAISE(ABORT, 'audit records are append-only'); END;
     CREATE TRIGGER gap_immutable BEFORE UPDATE ON gap

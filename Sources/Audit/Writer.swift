@@ -88,7 +88,7 @@ final class Writer: @unchecked Sendable {  // after `start`, all state is the au
     if syncFailure != 0 || isSpoolGone { problems.insert(.spool) }
     if space == .low { problems.insert(.lowSpace) }
     if space == .full { problems.insert(.noSpace) }
-    if gap != nil { problems.insert(.unrecorded) }
+    if gap?.isExhausted == true { problems.insert(.unrecorded) }
     handoff.problems.store(problems.rawValue, ordering: .relaxed)
   }
 

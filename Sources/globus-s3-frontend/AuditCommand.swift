@@ -12,7 +12,8 @@ struct AuditCommand: ParsableCommand {
     commandName: "audit",
     abstract: "Read, prove, keep and hand over the record of every request.",
     subcommands: [
-      AuditQueryCommand.self, AuditShowCommand.self, AuditSQLCommand.self, AuditVerifyCommand.self,
+      AuditQueryCommand.self, AuditShowCommand.self, AuditSQLCommand.self, AuditReportCommand.self,
+      AuditVerifyCommand.self,
       AuditSnapshotCommand.self, AuditExportCommand.self, AuditPruneCommand.self,
       AuditHoldCommand.self, AuditReleaseCommand.self, AuditForgetCommand.self,
     ])
@@ -22,19 +23,28 @@ struct AuditCommand: ParsableCommand {
 struct AuditDatabaseOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "The audit database. Default: GLOBUS_S3_AUDIT_DB, else where the server keeps it.",
-      valueName: "file"))
-  var auditDb: String?
+      """
+      The audit database; repeated, several are asked as one. Default: GLOBUS_S3_AUDIT_DB, else \
+      where the server keeps it.
+      """, valueName: "file"))
+  var auditDb: [String] = []
 
-  var path: String {
+  private var paths: [String] {
+    guard auditDb.isEmpty else { return auditDb }
     let environment = ProcessInfo.processInfo.environment
-    return auditDb ?? environment["GLOBUS_S3_AUDIT_DB"]
-      ?? AuditLog.defaultDatabasePath(environment: environment)
+    return [
+      environment["GLOBUS_S3_AUDIT_DB"] ?? AuditLog.defaultDatabasePath(environment: environment)
+    ]
   }
 
   /// Opens the database to change it; failures become the contract's exit codes.
   func steward(_ body: (Steward) throws -> Void) throws {
-    try failing { try body(try Steward(path: path)) }
+    try failing {
+      guard paths.count == 1 else {
+        throw ConfigurationError("this changes one audit database: give --audit-db once", code: 64)
+      }
+      try body(try Steward(path: paths[0]))
+    }
   }
 
   /// Opens the database, notes in it that `command` was run, and reads; failures become the
@@ -43,9 +53,9 @@ struct AuditDatabaseOptions: ParsableArguments {
     _ command: String, _ detail: [String: NoteValue?], _ body: (QueryReader) throws -> Void
   ) throws {
     try failing {
-      let reader = try QueryReader(path: path)
+      let reader = try QueryReader(paths: paths)
       do {
-        try Steward(path: path).note(command, detail.compactMapValues { $0 })
+        for path in paths { try Steward(path: path).note(command, detail.compactMapValues { $0 }) }
       } catch {
         writeErrorLine(QueryOutput.visible("this reading leaves no note in the record: \(error)"))
       }
@@ -137,6 +147,8 @@ struct AuditShowCommand: ParsableCommand {
       guard let fields = try reader.show(requestID) else {
         throw ConfigurationError("no request \(requestID) is recorded", code: 1)
       }
+      for sentence in try reader.story(requestID) ?? [] { print(QueryOutput.visible(sentence)) }
+      print("")
       let width = fields.map(\.column.count).max() ?? 0
       for (column, value) in fields where value != .null {
         let name = column + String(repeating: " ", count: width - column.count)

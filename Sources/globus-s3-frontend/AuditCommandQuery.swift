@@ -80,7 +80,7 @@ struct AuditQueryCommand: ParsableCommand {
     [
       "since_us": since.map { .integer($0) }, "until_us": until.map { .integer($0) },
       "operation": operation.map { .text($0) }, "collection": collection.map { .text($0) },
-      "key_prefix": keyPrefix.map { .text($0) }, "user": user.map { .text($0) },
+      "key_prefix": keyPrefix.map { .text($0) }, "user": user.map { _ in .text("given") },
       "outcome": outcome.map { .text($0.name) }, "limit": .integer(Int64(limit)),
     ]
   }
