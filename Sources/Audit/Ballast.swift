@@ -34,7 +34,7 @@ final class Ballast {
     if !reserve() { giveBack() }
   }
 
-  /// Looks at the disk, and takes the ballast back when there is room again. Each state is left a
+  /// Looks at the disk and takes the ballast back when there is room again. Each state is left a
   /// good deal above where it was entered, so that it doesn't flap.
   func look() -> State {
     guard let free = machine.freeBytes(folder) else { return state }

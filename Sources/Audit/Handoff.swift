@@ -19,6 +19,8 @@ struct Gap: Equatable {
   var toMicroseconds: Int64
   var records: Int
   var reason: String
+  /// Not even a request that may take the last slot found one; not stored.
+  var isExhausted = false
   /// Of a flood from one address.
   var remoteIP: String?
 }

@@ -19,10 +19,10 @@ struct Opening {
     do {
       do {
         return try attempt(spool)
-      } catch  where error.isFull {
+      } catch let error where error.isFull {
         ballast.giveBack()
         return try attempt(spool)
-      } catch  where error.isDamage && !spool.isNew {
+      } catch let error where error.isDamage && !spool.isNew {
         let reason = try moveAside(because: error)
         let now = options.machine.wallMicroseconds()
         return try attempt(

@@ -194,11 +194,16 @@ final class Writer: @unchecked Sendable {  // after `start`, all state is the au
     checkSpace()
   }
 
+  /// Looks at the disk. What SQLite calls full stays so until it can write again.
   private func checkSpace() {
     if space != .ample { store?.shrinkLog() }
-    let before = space
-    space = ballast.look()
-    guard space != before else { return }
+    if space != .full || failure == nil { _ = ballast.look() }
+    takeNoteOfSpace()
+  }
+
+  private func takeNoteOfSpace() {
+    guard ballast.state != space else { return }
+    space = ballast.state
     let metadata: Logger.Metadata = [
       "free_mib": "\((ballast.bytesFree ?? 0) >> 20)",
       "needed_mib": "\(ballast.bytesNeeded >> 20)",
@@ -233,7 +238,7 @@ final class Writer: @unchecked Sendable {  // after `start`, all state is the au
       max(backoffMilliseconds * 2, Limits.firstBackoffMilliseconds),
       Limits.longestBackoffMilliseconds)
     if error.isFull { ballast.giveBack() }
-    checkSpace()
+    takeNoteOfSpace()
     if error.isDamage { replaceDamaged(error) }
   }
 
@@ -241,7 +246,7 @@ final class Writer: @unchecked Sendable {  // after `start`, all state is the au
   private func replaceDamaged(_ cause: any Error) {
     let now = AuditLog.monotonicSeconds()
     guard now - lastMovedAside >= Limits.secondsBetweenReplacements else { return }
-    if let store { leave(store, because: "") }
+    if let store { leave(store, because: "the database was damaged") }
     do {
       reopening.reason = try opening.moveAside(because: cause)
       lastMovedAside = now

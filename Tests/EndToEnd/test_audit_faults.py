@@ -184,7 +184,7 @@ def test_a_start_on_a_locked_database_says_so(bed, database):
     assert code == 78 and "another process holds the audit database" in line
 
 
-@pytest.mark.parametrize("failure", [errno.EIO, errno.EROFS, errno.ENOSPC])
+@pytest.mark.parametrize("failure", [errno.EIO, errno.EROFS])
 def test_a_disk_that_fails_while_running(bed, database, tmp_path, failure):
     client, order = bed.client(), tmp_path / "order"
     with bed.server(database, FAULTS_FILE=str(order)):
@@ -198,6 +198,23 @@ def test_a_disk_that_fails_while_running(bed, database, tmp_path, failure):
         assert client.get(5) == [200] * 5
     client.compare(database)
     assert gaps(database) == []
+
+
+def test_a_disk_that_is_full_only_for_us(bed, database, tmp_path):
+    """As with a quota: SQLite says that the disk is full, statvfs that there is room."""
+    client, order = bed.client(), tmp_path / "order"
+    with bed.server(database, FAULTS_FILE=str(order)):
+        client.get(5)
+        order.write_text(f"error {errno.ENOSPC}")
+        client.get(1)
+        bed.wait_red("disk is full")
+        assert client.get(3) == [503] * 3
+        assert not (tmp_path / "audit.db.ballast").exists()
+        order.unlink()
+        bed.wait_ready()
+        assert client.get(2) == [200] * 2
+    client.compare(database)
+    assert sum(gap["records"] for gap in gaps(database)) == len(client.refused)
 
 
 def test_a_disk_that_hangs_does_not_hold_up_requests(bed, database, tmp_path):
