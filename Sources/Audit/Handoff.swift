@@ -75,9 +75,7 @@ final class Handoff: @unchecked Sendable {  // all but the atomics is guarded by
 
   /// The same, and whether the writer thread is stuck.
   func problems(nowMilliseconds now: Int64) -> Problems {
-    let (age, isBeforeStart) = now.subtractingReportingOverflow(
-      lastRound.load(ordering: .relaxed))
-    let isStuck = !isBeforeStart && age > Limits.stalledMilliseconds
+    let isStuck = now - lastRound.load(ordering: .relaxed) > Limits.stalledMilliseconds
     return isStuck ? current.union(.stalled) : current
   }
 

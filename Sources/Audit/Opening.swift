@@ -85,6 +85,16 @@ struct Opening {
     return "the database was damaged; what was recorded before is in \(aside)"
   }
 
+  /// Moves away the log of a database that isn't at the path any more, if anything is left in it:
+  /// the one that is there now would take it for its own.
+  func moveLogAside() {
+    let path = options.databasePath
+    var status = stat()
+    guard stat(path + "-wal", &status) == 0, status.st_size > 0 else { return }
+    rename(path + "-wal", asidePath() + "-wal")
+    unlink(path + "-shm")
+  }
+
   /// `audit.db.corrupt-20261123T121314Z`, with a number when that is taken.
   private func asidePath() -> String {
     var seconds = time_t(options.machine.wallMicroseconds() / 1_000_000)

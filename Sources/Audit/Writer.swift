@@ -184,7 +184,9 @@ final class Writer: @unchecked Sendable {  // after `start`, all state is the au
   private func checkFiles() {
     if let store, !store.isInPlace {
       logger.error("the audit database was removed or replaced: opening it anew")
+      store.shrinkLog()  // SQLite would leave it for the file that stands there now
       leave(store, because: "the database's file was removed or replaced while the server ran")
+      opening.moveLogAside()
       failure = failure ?? ""
     }
     if !spool.isInPlace, !isSpoolGone {

@@ -67,26 +67,27 @@ import Testing
     #expect(try crashed.outcomes() == ["\(id)": "lost"])
   }
 
-  @Test func aDatabaseDamagedInUseIsReplacedWithoutARestart() throws {
-    let folder = try Folder()
-    let log = try folder.open()
-    for number in 0..<200 {
-      if number % 50 == 0 { log.flush() }
-      log.record { $0.objectKey = "old \(number)" }
-    }
-    #expect(log.flush())
-    let other = try DatabaseQueue(path: folder.database)
+  /// Every page but the first becomes noise: whatever the next commit touches is torn. The
+  /// commit of another connection makes the server read its pages again.
+  private func tear(_ folder: Folder, with other: DatabaseQueue) throws {
     try other.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }
-    // Every page but the first: whatever the next commit touches is torn.
     let size = try #require(
       try FileManager.default.attributesOfItem(atPath: folder.database)[.size] as? Int)
     for page in stride(from: 4_096, to: size, by: 4_096) {
       try write(noise, to: folder.database, at: UInt64(page))
     }
-    // Its cache must not hide it: another connection's commit makes it read the pages again.
     try other.write { db in
       try db.execute(sql: "PRAGMA application_id = \(Schema.applicationID)")
     }
+  }
+
+  @Test func aDatabaseDamagedInUseIsReplacedWithoutARestart() throws {
+    let folder = try Folder()
+    let log = try folder.open(slots: 256)
+    for number in 0..<200 { log.record { $0.objectKey = "old \(number)" } }
+    #expect(log.flush())
+    let other = try DatabaseQueue(path: folder.database)
+    try tear(folder, with: other)
     let id = log.record { $0.objectKey = "new" }
     for _ in 0..<3_000 where try aside(folder).isEmpty || !log.isHealthy { usleep(10_000) }
     #expect(log.flush() && log.databasesMovedAside == 1)
@@ -97,6 +98,59 @@ import Testing
     #expect(gap["reason"]?.contains(try aside(folder)[0]) == true)
     #expect(Int64(gap["from_us"]!)! < Int64(gap["to_us"]!)!)
     #expect(try aside(folder).count == 1)
+  }
+
+  /// A disk that damages one file after the other is not filled with them.
+  @Test func aSecondDamageWithinAMinuteWaits() throws {
+    let folder = try Folder()
+    let log = try folder.open()
+    var other = try DatabaseQueue(path: folder.database)
+    log.record()
+    #expect(log.flush())
+    try tear(folder, with: other)
+    log.record()
+    for _ in 0..<3_000 where try aside(folder).isEmpty || !log.isHealthy { usleep(10_000) }
+    other = try DatabaseQueue(path: folder.database)
+    try tear(folder, with: other)
+    let id = log.record()
+    #expect(!log.flush() && !log.flush() && !log.isHealthy)
+    #expect(try aside(folder).count == 1 && log.databasesMovedAside == 1)
+    // It waits in the spool for the time after that.
+    log.close()
+    try other.close()
+    try folder.open().close()
+    #expect(try folder.outcomes() == ["\(id)": "ok"])
+    #expect(try aside(folder).count == 2)
+  }
+
+  /// Another file is put in the place of the database while somebody reads it, so that its log
+  /// can't be emptied: the new file must not take that log for its own.
+  @Test func theLogOfAReplacedDatabaseIsMovedAside() throws {
+    let folder = try Folder()
+    try folder.open().close()
+    let replacement = folder.path + "/replacement"
+    try FileManager.default.copyItem(atPath: folder.database, toPath: replacement)
+    let log = try folder.open()
+    let old = log.record()
+    #expect(log.flush())
+    try DatabaseQueue(path: folder.database).inDatabase { db in
+      try db.execute(sql: "BEGIN")
+      #expect(try Int.fetchOne(db, sql: "SELECT count(*) FROM request") == 1)
+      #expect(rename(replacement, folder.database) == 0)
+      func logs() throws -> Int {
+        try FileManager.default.contentsOfDirectory(atPath: folder.path)
+          .count { $0.hasPrefix("audit.db.corrupt-") && $0.hasSuffix("-wal") }
+      }
+      for _ in 0..<3_000 where try logs() == 0 { usleep(10_000) }
+      #expect(try logs() == 1)
+      try db.execute(sql: "COMMIT")
+    }
+    let new = log.record()
+    #expect(log.flush())
+    log.close()
+    #expect(try folder.outcomes() == ["\(new)": "ok"] && new > old)
+    #expect(try gaps(folder).count == 1 && gaps(folder)[0].contains("replaced"))
+    #expect(try folder.rows("PRAGMA integrity_check").first?["integrity_check"] == "ok")
   }
 
   @Test func aFileOfSomebodyElseIsLeftAlone() throws {

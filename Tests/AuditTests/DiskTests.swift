@@ -125,6 +125,30 @@ private func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
     #expect(problems.lines == ["the audit's disk doesn't answer"])
   }
 
+  @Test func onlyAnEmptySpoolIsNotReady() throws {
+    let folder = try Folder()
+    let log = try folder.open(slots: 8)
+    func begin(_ result: AuthenticationResult) -> AuditLog.Ticket? {
+      var intent = exampleIntent(log.newRequest(nowMicroseconds: exampleTime))
+      intent.authResult = result
+      return log.begin(intent)
+    }
+    // Strangers are turned away before the last slots are taken: that makes nobody unready.
+    while begin(.none) != nil {}
+    for _ in 0..<10 {
+      #expect(begin(.none) == nil && log.isHealthy)
+      usleep(10_000)
+    }
+    while begin(.verified) != nil {}
+    #expect(
+      eventually {
+        _ = begin(.verified)
+        return log.problems == ["requests find no room in the audit spool"]
+      })
+    #expect(eventually { log.isHealthy })
+    log.close()
+  }
+
   @Test func aShortageLetsTheRetentionLookAtOnce() throws {
     let folder = try Folder()
     let dials = Dials()

@@ -87,9 +87,9 @@ class Bed:
             "GLOBUS_CLIENT_SECRET": self.stand_in.client_secret}
         with self.server(folder / "sign-in.db"):
             self.credential = sign_in(self.base_url, self.collection).json()
-        self.shim = folder / "faults.so"
-        subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-o", self.shim,
-                        HERE / "faults.c", "-ldl"], check=True)
+        self.shim = folder / "disk_faults.so"
+        subprocess.run([os.environ.get("CC", "clang"), "-shared", "-fPIC", "-o", self.shim,
+                        HERE / "disk_faults.c", "-ldl"], check=True)
 
     def start(self, database, *flags, **environment):
         """A server; with FAULTS_… in the environment on a disk that fails."""

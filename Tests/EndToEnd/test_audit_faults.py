@@ -1,4 +1,4 @@
-"""What can happen to the audit's disk and files, and what the frontend does then: docs/audit-faults.md."""
+"""What can happen to the audit's disk, and what the frontend does then: docs/audit-faults.md."""
 
 import contextlib
 import errno
@@ -9,22 +9,8 @@ import subprocess
 
 import pytest
 
-from audit_bed import HERE, Bed, eventually, gaps, may_mount, rows, tmpfs
+from audit_bed import eventually, gaps, may_mount, rows, tmpfs
 from frontend import run
-
-
-@pytest.fixture(scope="module")
-def bed(tmp_path_factory):
-    samples = tmp_path_factory.mktemp("samples")
-    (samples / "example.txt").write_text("An object in a Globus collection.\n")
-    bed = Bed(tmp_path_factory.mktemp("bed"), samples)
-    yield bed
-    bed.close()
-
-
-@pytest.fixture
-def database(tmp_path):
-    return tmp_path / "audit.db"
 
 
 @pytest.fixture
@@ -230,72 +216,6 @@ def test_a_disk_that_hangs_does_not_hold_up_requests(bed, database, tmp_path):
     client.compare(database)
 
 
-def torn(database):
-    """Every page of the file but the first becomes noise, as after a disk's fault."""
-    with open(database, "r+b") as file:
-        size = os.fstat(file.fileno()).st_size
-        for page in range(4096, size, 4096):
-            os.pwrite(file.fileno(), os.urandom(4096), page)
-
-
-def test_a_damaged_database_is_replaced_without_a_restart(bed, database, tmp_path):
-    client = bed.client()
-    with bed.server(database) as server:
-        client.get(30)
-        foreign = sqlite3.connect(database, isolation_level=None)
-        foreign.execute("PRAGMA user_version")
-        eventually(lambda: len(rows(database)) == 30, "rows")
-        foreign.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        torn(database)
-        foreign.execute("PRAGMA user_version = 2")  # so that the server reads its pages again
-        client.get(5)
-        eventually(lambda: list(tmp_path.glob("audit.db.corrupt-*Z")), "moved aside")
-        bed.wait_ready()
-        assert client.get(5) == [200] * 5
-        foreign.close()
-        assert bed.metric("globus_s3_frontend_audit_moved_aside_total") == 1
-        log = server.log_path.read_text()
-    assert "critical the audit database is damaged" in log
-    [moved] = tmp_path.glob("audit.db.corrupt-*Z")
-    new = {row["request_id"] for row in rows(database)}
-    assert new == {answer[0] for answer in client.answers[30:]}
-    [gap] = gaps(database)
-    assert str(moved) in gap["reason"] and gap["from_us"] < gap["to_us"]
-    assert run("audit", "verify", "--audit-db", database).returncode == 0
-
-
-def test_a_damaged_database_is_replaced_at_the_start(bed, database, tmp_path):
-    client = bed.client()
-    with bed.server(database):
-        client.get(3)
-    with open(database, "r+b") as file:
-        file.write(os.urandom(4096))
-    damaged = database.read_bytes()
-    with bed.server(database) as server:
-        assert bed.readiness()[0] == 200
-        assert client.get(2) == [200] * 2
-        assert "critical the audit database is damaged" in server.log_path.read_text()
-    [moved] = tmp_path.glob("audit.db.corrupt-*Z")
-    assert moved.read_bytes() == damaged and moved.stat().st_mode & 0o777 == 0o600
-    assert len(rows(database)) == 2 and str(moved) in gaps(database)[0]["reason"]
-
-
-def test_a_removed_database_is_made_anew(bed, database):
-    client = bed.client()
-    with bed.server(database) as server:
-        client.get(3)
-        eventually(lambda: len(rows(database)) == 3, "rows")
-        database.unlink()
-        client.get(3)
-        eventually(database.exists, "a new file")
-        bed.wait_ready()
-        assert client.get(3) == [200] * 3
-        assert "removed or replaced" in server.log_path.read_text()
-    recorded = {row["request_id"] for row in rows(database)}
-    assert {answer[0] for answer in client.answers[-3:]} <= recorded
-    assert "removed or replaced" in gaps(database)[0]["reason"]
-
-
 def test_a_read_only_folder_is_refused_with_a_line(bed, tmp_path):
     folder = tmp_path / "disk"
     folder.mkdir()
@@ -307,60 +227,3 @@ def test_a_read_only_folder_is_refused_with_a_line(bed, tmp_path):
         subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
         code, line = bed.refused(folder / "audit.db")
     assert code == 78 and "Read-only file system" in line and "--audit-db" in line
-
-
-def test_a_truncated_spool_is_a_gap_for_what_is_missing(bed, database, tmp_path):
-    with bed.server(database):
-        bed.client().get(2)
-    spool = tmp_path / "audit.db.spool"
-    whole = spool.stat().st_size
-    with open(spool, "r+b") as file:
-        file.seek(4096)
-        file.write((1).to_bytes(8, "little"))  # the first slot holds an intent
-        file.truncate(4096 + 8192 * 8)
-    with bed.server(database):
-        assert bed.client().get(2) == [200] * 2
-    assert spool.stat().st_size == whole
-    assert [(gap["records"], gap["reason"]) for gap in gaps(database)] == [
-        (1, "unreadable slots of the spool at start")]
-
-
-def test_a_migration_killed_at_every_step_keeps_every_row(bed, tmp_path):
-    """The start on a database of the first version ends in the middle of each of its writes."""
-    schema = (HERE / "audit_v1.sql").read_text()
-    old, count = tmp_path / "old.db", tmp_path / "count"
-    connection = sqlite3.connect(old)
-    connection.executescript(schema)
-    connection.close()
-    wanted = rows(old)
-    assert len(wanted) == 500
-
-    def attempt(**environment):
-        folder = tmp_path / "attempt"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        shutil.copy(old, folder / "audit.db")
-        server = bed.start(folder / "audit.db", **environment)
-        return folder / "audit.db", server
-
-    database, server = attempt(FAULTS_COUNT=str(count))
-    server.wait_listening(bed.base_url)
-    server.kill()
-    steps = int(count.read_text())
-    assert steps > 10
-    for step in range(1, steps + 1, max(1, steps // 60)):
-        database, server = attempt(FAULTS_EXIT_AT=str(step))
-        assert server.process.wait(timeout=30) == 137, step
-        server.stop()
-        connection = sqlite3.connect(database)  # old or new, never between
-        [version] = connection.execute("PRAGMA user_version").fetchone()
-        columns = [row[1] for row in connection.execute("PRAGMA table_info(request)")]
-        connection.close()
-        assert ("seq" in columns) == (version == 2), step
-        server = bed.start(database).wait_listening(bed.base_url)
-        assert rows(database) == wanted, step
-        assert rows(database, "PRAGMA user_version") == [{"user_version": 2}]
-        assert rows(database, "PRAGMA integrity_check") == [{"integrity_check": "ok"}]
-        server.kill()
-    verified = run("audit", "verify", "--audit-db", database)
-    assert verified.returncode == 0, verified.stdout + verified.stderr

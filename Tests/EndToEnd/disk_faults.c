@@ -1,4 +1,4 @@
-/* faults: a disk that fails on demand, put before libc with LD_PRELOAD. Concerns the files whose
+/* disk_faults: a disk that fails on demand, put before libc with LD_PRELOAD. Concerns the files whose
  * path contains "audit.db". FAULTS_FILE names a file that says what happens now: empty or none:
  * nothing; "error N": writes and syncs fail with errno N; "hang": syncs wait until it changes.
  * FAULTS_EXIT_AT=N ends the process in the middle of its Nth write, or before its Nth sync,
