@@ -123,7 +123,7 @@ def test_the_page_names_tests_that_exist():
     files.update({name: f"AuditTests/{name}Tests.swift"
                   for name in ("Disk", "Damage", "Replay", "Spool", "Schema")})
     files["Log"] = "AuditTests/AuditLogTests.swift"
-    named = re.findall(r"`(\w+)(?:::|\.)(\w+)`", page.split("## Faults")[1])
+    named = re.findall(r"`([A-Z]\w*)(?:::|\.)(\w+)`", page)
     assert len(named) > 30
     for suite, test in named:
         assert f" {test}(" in (root / "Tests" / files[suite]).read_text(), (suite, test)
@@ -154,7 +154,7 @@ def test_a_migration_killed_at_every_step_keeps_every_row(bed, tmp_path):
     server.kill()
     steps = int(count.read_text())
     assert steps > 10
-    for step in range(1, steps + 1, max(1, steps // 60)):
+    for step in range(1, steps + 1):
         database, server = attempt(FAULTS_EXIT_AT=str(step))
         assert server.process.wait(timeout=30) == 137, step
         server.stop()
