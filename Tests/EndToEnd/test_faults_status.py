@@ -88,7 +88,8 @@ def test_what_is_denied(bed):
     for body in (b"Permission denied", b"500 Command failed : Path not allowed."):
         bed.liar.plan(status("403 Forbidden", body))
         assert refused(bed.request(key), DENIED)
-    bed.liar.plan(status("404 Not Found", b"GlobusError: v=1 c=PERMISSION_DENIED\nGridFTP-Errno: 13"))
+    body = b"GlobusError: v=1 c=PERMISSION_DENIED\nGridFTP-Errno: 13"
+    bed.liar.plan(status("404 Not Found", body))
     assert refused(bed.request(key), DENIED)
 
 

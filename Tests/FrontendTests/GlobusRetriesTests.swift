@@ -64,7 +64,8 @@ private let stat = #"{"type": "file", "size": 5, "last_modified": "1970-01-01 00
         baseURL: BaseURL("http://localhost:8000")!, clientID: "app", clientSecret: "s")
       configuration.upstreamCA = tls.caFile
       configuration.allowPrivateUpstream = allowed
-      client = try DataServerClient(configuration, firstByteMilliseconds: patience)
+      configuration.upstreamSilenceMilliseconds = patience
+      client = try DataServerClient(configuration)
       grant = CollectionGrant(
         collection: CollectionID("1b6d2c9e-0000-4000-8000-00000000aaaa")!,
         httpsHost: "\(names):\(nodes[0].port)",
