@@ -75,8 +75,8 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
     try Self.createFolder(of: options.databasePath)
     try options.machine.check(folder: Self.folder(of: options.databasePath))
     let spool = try Spool(path: options.databasePath + ".spool", slots: options.spoolSlots)
+    let ballast = Ballast(options)
     do throws(AuditError) {
-      let ballast = Ballast(options)
       let opening = Opening(options: options, logger: logger)
       let signer = try Self.signingKey(options)
       let opened = try opening.start(spool, ballast)
@@ -93,6 +93,8 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
       Writer(opening, opened, spool: spool, ballast: ballast, signer: signer, handoff: handoff)
         .start()
     } catch {
+      // The first start has failed: what stands there isn't ours, and nothing is left beside it.
+      if spool.isNew { ballast.giveBack() }
       spool.closeUnused()
       throw error
     }

@@ -157,7 +157,7 @@ final class Spool {
     FileIdentity(path: path) == FileIdentity(descriptor: descriptor)
   }
 
-  /// Takes back that the spool was made: the start has failed, and what stands beside it isn't ours.
+  /// Closes the spool of a start that failed, and removes it if it was made for that.
   func closeUnused() {
     if isNew { unlink(path) }
     close()

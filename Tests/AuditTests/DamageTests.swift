@@ -161,7 +161,7 @@ import Testing
       #expect { try folder.open() } throws: { ($0 as? AuditError)?.code == .notOurs }
     }
     #expect(try String(contentsOfFile: folder.database, encoding: .utf8) == text)
-    #expect(!FileManager.default.fileExists(atPath: folder.spool))
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["audit.db"])
   }
 
   @Test func aLostSpoolOrDatabaseIsAGap() throws {
