@@ -15,6 +15,7 @@ import pytest
 
 import faults
 import raw
+from audit_bed import Bed
 from audit_record import FilledRecord
 from authority import Authority
 from clients import client_sites, site  # fixtures
@@ -269,3 +270,18 @@ def record(tmp_path_factory):
     record = FilledRecord(tmp_path_factory.mktemp("recorded"), tmp_path_factory.mktemp("record"))
     yield record
     assert record.program.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def bed(tmp_path_factory):
+    """`serve` before a stand-in, started by each test on an audit that it hurts."""
+    samples = tmp_path_factory.mktemp("bed-samples")
+    (samples / "example.txt").write_text("An object in a Globus collection.\n")
+    bed = Bed(tmp_path_factory.mktemp("bed"), samples)
+    yield bed
+    bed.close()
+
+
+@pytest.fixture
+def database(tmp_path):
+    return tmp_path / "audit.db"
