@@ -45,7 +45,7 @@ enum HTMLReportStyle {
     * { box-sizing: border-box }
     html { background: var(--paper); color: var(--text); -webkit-text-size-adjust: 100% }
     body {
-      font: 16px/1.5 system-ui, "Liberation Sans", Arial, sans-serif;
+      font: 1rem/1.5 system-ui, "Liberation Sans", Arial, sans-serif;
       max-width: 58rem; margin: 0 auto; padding: 2.5rem 1.5rem 4rem;
     }
     h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .4rem; letter-spacing: -.01em }
