@@ -139,8 +139,9 @@ struct NameChart {
   /// The beginning and the end of a long name, as wide as a collection's UUID.
   static func shortened(_ name: String) -> String {
     let (name, most) = (QueryOutput.visible(name), Limits.chartNameCharacters)
-    guard name.count > most else { return name }
-    return name.prefix(most / 2) + "…" + name.suffix(most - most / 2 - 1)
+    guard TextWidth.columns(name) > most else { return name }
+    return TextWidth.prefix(name, columns: most / 2) + "…"
+      + TextWidth.suffix(name, columns: most - most / 2 - 1)
   }
 }
 

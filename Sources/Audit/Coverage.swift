@@ -4,20 +4,21 @@
 import GRDB
 
 extension QueryReader {
-  /// Lines that go with a report of that time.
-  public func coverage(_ report: Report, _ filter: ReportFilter) throws -> [String] {
+  /// Lines that go with a report of that time; nil: with the page that has all of them.
+  public func coverage(_ report: Report?, _ filter: ReportFilter) throws -> [String] {
     try translating { try queue.read { db in try coverage(report, filter, db) } }
   }
 
   private func coverage(
-    _ report: Report, _ filter: ReportFilter, _ db: Database
+    _ report: Report?, _ filter: ReportFilter, _ db: Database
   ) throws -> [String] {
-    let (condition, arguments) = filter.conditions(time: "start_us", hasKeys: !report.isOfHours)
+    let (condition, arguments) = filter.conditions(
+      time: "start_us", hasKeys: report?.isOfHours == false)
     let facts = try Row.fetchOne(
       db,
       sql: """
         SELECT count(*) AS requests, sum(outcome = 'lost') AS lost,
-          sum(auth_result = 'unverified') AS unverified, min(time) AS first
+          sum(auth_result = 'unverified') AS unverified, min(start_us) AS first_us
         FROM requests WHERE \(condition)
         """, arguments: arguments)
     let gaps = try Row.fetchOne(
@@ -32,7 +33,7 @@ extension QueryReader {
   }
 
   private func lines(
-    _ report: Report, _ facts: Row?, _ gaps: Row?, prunings: Int64
+    _ report: Report?, _ facts: Row?, _ gaps: Row?, prunings: Int64
   ) -> [String] {
     func number(_ row: Row?, _ column: String) -> Int64 { (row?[column] as Int64?) ?? 0 }
     func figure(_ row: Row?, _ column: String) -> String { Figure.count(number(row, column)) }
@@ -41,7 +42,9 @@ extension QueryReader {
       "Covers requests through \(databases == 1 ? "this gateway" : "these \(databases) gateways") "
         + "only: Globus's own logs have the rest. Times are UTC."
     ]
-    if report.isOfHours { lines.append("Sums are of whole hours, those of pruned rows included.") }
+    if report?.isOfHours != false {
+      lines.append("Sums are of whole hours, those of pruned rows included.")
+    }
     if report == .reads {
       lines.append("Bytes are distinct bytes of answers sent; whether they arrived is not known.")
     }
@@ -60,8 +63,9 @@ extension QueryReader {
         "\(figure(facts, "unverified")) of \(requests) requests had signatures that were not "
           + "verified: whoever had the access key id may have made them.")
     }
-    if prunings > 0, let first = facts?["first"] as String?, !report.isOfHours {
-      lines.append("Older rows were pruned; the first that is left is of \(first).")
+    if prunings > 0, let first = facts?["first_us"] as Int64?, report?.isOfHours != true {
+      lines.append(
+        "Older rows were pruned; the first that is left is of \(ChartTime.minute(first)).")
     }
     return lines
   }

@@ -45,10 +45,9 @@ extension QueryReader {
     }
     var covered = filter
     (covered.since, covered.until) = (facts.from, facts.to)
-    var lines = try coverage(.hourly, covered)
-    for line in try coverage(.slow, covered) where !lines.contains(line) { lines.append(line) }
     let report = HTMLReport(
-      facts: facts, filter: filter, coverage: lines, databases: paths, now: now)
+      facts: facts, filter: filter, coverage: try coverage(nil, covered), databases: paths, now: now
+    )
     return report.page.text
   }
 }

@@ -23,8 +23,8 @@ struct HTMLReportFacts {
     var of: String?
     let sums: Sums
     var persons: Int64 = 0
-    var first = ""
-    var last = ""
+    /// Microseconds since 1970; for sums, that of the hour.
+    var last: Int64 = 0
   }
 
   struct Failure {
@@ -33,7 +33,8 @@ struct HTMLReportFacts {
     let outcome: String
     let requests: Int64
     let persons: Int64
-    let last: String
+    /// Microseconds since 1970.
+    let last: Int64
   }
 
   let from: Int64
@@ -130,27 +131,26 @@ struct HTMLReportFacts {
       db,
       sql: """
         SELECT collection_id, \(Self.sumColumns), count(DISTINCT identity_id) AS persons,
-          min(hour) AS first, max(hour) AS last
+          max(hour_us) AS last
         FROM rollups WHERE collection_id IS NOT NULL AND \(condition) GROUP BY collection_id
         ORDER BY sum(bytes_out) + sum(bytes_in) DESC, requests DESC LIMIT ?
         """, arguments: arguments + [Limits.reportNames]
     ).map { row in
       Named(
-        name: row["collection_id"], sums: Self.sums(row), persons: row["persons"],
-        first: row["first"], last: row["last"])
+        name: row["collection_id"], sums: Self.sums(row), persons: row["persons"], last: row["last"]
+      )
     }
     people = try Row.fetchAll(
       db,
       sql: """
         SELECT identity_id, max(username) AS username, \(Self.sumColumns),
-          min(hour) AS first, max(hour) AS last
+          max(hour_us) AS last
         FROM rollups WHERE \(condition) GROUP BY identity_id
         ORDER BY sum(bytes_out) + sum(bytes_in) DESC, requests DESC LIMIT ?
         """, arguments: arguments + [Limits.reportNames]
     ).map { row in
       Named(
-        name: row["username"], of: row["identity_id"], sums: Self.sums(row), first: row["first"],
-        last: row["last"])
+        name: row["username"], of: row["identity_id"], sums: Self.sums(row), last: row["last"])
     }
   }
 
@@ -162,7 +162,7 @@ struct HTMLReportFacts {
       sql: """
         SELECT collection_id, object_key, count(*) AS requests, sum(outcome <> 'ok') AS errors,
           sum(bytes_out) AS bytes_out, sum(bytes_in) AS bytes_in,
-          count(DISTINCT identity_id) AS persons, min(time) AS first, max(time) AS last
+          count(DISTINCT identity_id) AS persons, max(start_us) AS last
         FROM requests WHERE object_key IS NOT NULL AND \(condition)
         GROUP BY collection_id, object_key
         ORDER BY sum(bytes_out) + sum(bytes_in) DESC, requests DESC LIMIT ?
@@ -170,7 +170,7 @@ struct HTMLReportFacts {
     ).map { row in
       Named(
         name: row["object_key"], of: row["collection_id"], sums: Self.sums(row),
-        persons: row["persons"], first: row["first"], last: row["last"])
+        persons: row["persons"], last: row["last"])
     }
   }
 
@@ -181,7 +181,7 @@ struct HTMLReportFacts {
       db,
       sql: """
         SELECT coalesce(error_code, outcome) AS code, status, outcome, count(*) AS requests,
-          count(DISTINCT identity_id) AS persons, max(time) AS last
+          count(DISTINCT identity_id) AS persons, max(start_us) AS last
         FROM requests WHERE outcome <> 'ok' AND \(condition)
         GROUP BY code, status, outcome ORDER BY count(*) DESC, code LIMIT ?
         """, arguments: arguments + [Limits.reportNames]

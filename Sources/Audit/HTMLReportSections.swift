@@ -105,7 +105,7 @@ extension HTMLReport {
       [
         "\(failure.code)", "\(failure.status.map { "\($0)" } ?? "")",
         "\(Self.meaning(failure.outcome))", "\(Figure.count(failure.requests))",
-        "\(Figure.count(failure.persons))", "\(Self.minute(failure.last))",
+        "\(Figure.count(failure.persons))", "\(ChartTime.minute(failure.last))",
       ]
     }
     let bars = facts.failures.map { failure in
@@ -155,7 +155,7 @@ extension HTMLReport {
       if hasReceived { row.append("\(Figure.bytes(one.sums.bytesIn))") }
       row += ["\(Figure.count(one.sums.requests))", "\(Figure.count(one.sums.errors))"]
       if hasPersons { row.append("\(Figure.count(one.persons))") }
-      return row + ["\(Self.minute(one.last))"]
+      return row + ["\(ChartTime.minute(one.last))"]
     }
     return MarkupTable(
       caption: title, columns: columns.map { .init(title: $0.0, kind: $0.1) }, rows: rows)
@@ -235,13 +235,6 @@ extension HTMLReport {
       "From a request's arrival to the last byte of its answer, so large objects take long. Each "
         + "line is ten times the one before; at the right p50 to p99. To within 2 %.",
       "<figure>\n\(chart.markup)\(marks)</figure>\n\(table.markup)")
-  }
-
-  // MARK: Times
-
-  /// `2026-11-22 10:00` of the view's times.
-  private static func minute(_ time: String) -> String {
-    String(time.prefix(16)).replacing("T", with: " ")
   }
 }
 

@@ -62,7 +62,7 @@ enum HTMLReportStyle {
     .facts dt { color: var(--muted); font-size: .875rem }
     .facts dd { margin: 0; font-size: 1.45rem; line-height: 1.3; font-weight: 600;
       font-variant-numeric: tabular-nums; white-space: nowrap }
-    .facts small { font-size: .95rem; font-weight: 400; color: var(--muted) }
+    .facts small { display: block; font-size: .95rem; font-weight: 400; color: var(--muted) }
     .coverage { margin: .5rem 0; padding-left: 1.2rem }
     .coverage li { margin: .25rem 0 }
     figure { margin: 1.1rem 0 0 }

@@ -187,7 +187,7 @@ public final class QueryReader {
     do {
       return try body()
     } catch let error as DatabaseError {
-      throw QueryError("SQLite: \(error.message ?? "\(error.resultCode)")")
+      throw QueryError(explanation(of: error))
     }
   }
 

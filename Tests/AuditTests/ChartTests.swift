@@ -106,7 +106,31 @@ import Testing
     let short = NameChart.shortened(name)
     #expect(short.count == Limits.chartNameCharacters && short.hasSuffix("/end.txt"))
     #expect(NameChart.shortened(exampleCollection) == exampleCollection)
+    let wide = NameChart.shortened(String(repeating: "数", count: 40))
+    #expect(wide.count == 18 && TextWidth.columns(wide) <= Limits.chartNameCharacters)
     #expect(NameChart.shortened("a\u{1B}b") == #"a\u{1B}b"#)
+  }
+
+  @Test(arguments: [
+    ("", 0), ("abc", 3), ("é", 1), ("e\u{301}", 1), ("数据", 4), ("한국", 4), ("ｆ", 2), ("🧬x", 3),
+    ("❤️", 2), ("→…", 2),
+  ])
+  func widthOfText(text: String, columns: Int) {
+    #expect(TextWidth.columns(text) == columns)
+    #expect(TextWidth.prefix(text, columns: columns) == text)
+    #expect(TextWidth.suffix(text, columns: columns) == text)
+    #expect(TextWidth.columns(TextWidth.prefix(text + text, columns: columns + 1)) <= columns + 1)
+  }
+
+  @Test func tablesOfWideTextFit() throws {
+    var text = ""
+    var output = QueryOutput(.table, width: 40, isTerminal: true) { text += $0 }
+    try output.begin(columns: ["key", "数"])
+    try output.row([.text(String(repeating: "数据🧬", count: 20)), .text("한국어한국어한국어한국어")])
+    try output.end()
+    let lines = text.split(separator: "\n")
+    #expect(lines.count == 2 && lines.allSatisfy { TextWidth.columns($0) <= 40 })
+    #expect(lines[1].contains("数据🧬") && lines[1].contains("… "))
   }
 
   /// Percentiles against the obvious way, with random durations.

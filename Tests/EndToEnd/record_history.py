@@ -16,6 +16,7 @@ PERSONS = ["ada@example.org", "grace.hopper@navy.example.org", "katherine@exampl
            f"<img src=x onerror=alert(2)>{HOSTILE}"]
 KEYS = ["climate/era5/2026/temperature-2m.zarr/0.0.0", "reads/sample-0042_R1.fastq.gz",
         "images/plate 7/well β12.tiff", "README.txt", HOSTILE + "/x",
+        "测量/" + "数据🧬" * 12 + "/结果.csv",
         "a/very/long/key/" + "deeper/" * 20 + "file.parquet"]
 ERRORS = [("client_error", 404, "NoSuchKey"), ("client_error", 403, "AccessDenied"),
           ("client_error", 403, "ExpiredToken"), ("server_error", 503, "SlowDown"),
