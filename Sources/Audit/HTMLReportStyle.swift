@@ -71,8 +71,8 @@ enum HTMLReportStyle {
       font-variant-numeric: tabular-nums }
     svg.time { width: calc(100% - 4.75rem); margin-left: 4.75rem }
     svg .y, svg .value { text-anchor: end }
-    svg .name { fill: var(--text); font-size: 13px }
-    svg .value { fill: var(--text); font-size: 13px }
+    svg .name, svg .value { fill: var(--text); font-size: 13px; paint-order: stroke;
+      stroke: var(--paper); stroke-width: 4px; stroke-linejoin: round }
     svg .grid { stroke: var(--line) }
     svg .base { stroke: var(--muted) }
     svg .track { fill: var(--card) }
