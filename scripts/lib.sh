@@ -6,7 +6,7 @@ cd "$root"
 
 BUILD_PACKAGES=(pkg-config libuv1-dev libcurl4-openssl-dev libssl-dev libsqlite3-dev
   python3 python3-venv curl ca-certificates)
-TEST_PACKAGES=(chromium chromium-driver openssl)
+TEST_PACKAGES=(chromium chromium-driver openssl rclone)
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*" >&2; }
 
@@ -26,13 +26,14 @@ need_packages() {
     apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# A venv with the packages of a requirements file; made anew when the file changes.
-need_venv() {
-  local requirements=$1 stamp=.venv/$(basename "$1").sha256
-  [ -x .venv/bin/python ] || python3 -m venv .venv
+# A venv with the packages of a requirements file, which are installed again when it changes.
+need_venv() { # need_venv VENV REQUIREMENTS
+  local venv=$1 requirements=$2 stamp
+  stamp=$venv/$(basename "$requirements").sha256
+  [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
   if ! sha256sum --check --status "$stamp" 2>/dev/null; then
     say "Installing the Python packages of $requirements"
-    .venv/bin/pip install --quiet --disable-pip-version-check -r "$requirements"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$requirements"
     sha256sum "$requirements" >"$stamp"
   fi
 }

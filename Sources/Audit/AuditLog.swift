@@ -25,6 +25,9 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
     public var version = ""
     /// 32 bytes of which the key that signs checkpoints is made; nil: a key of this run's own.
     public var signingSeed: SecretBytes?
+    /// Requests without a genuine credential that have rows of their own, for each address and
+    /// minute; those beyond are counted.
+    public var strangersRowsPerMinute = Limits.strangersRowsPerMinute
     /// Days after which rows go; nil: they are kept.
     public var retentionDays: Int?
 
@@ -39,6 +42,9 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
     fileprivate let slot: UInt32
     /// 0: nothing is recorded.
     fileprivate let sequence: UInt64
+
+    /// The ticket of a request that is not recorded, or counted only.
+    static func none(_ id: RequestID) -> Ticket { Ticket(requestID: id, slot: 0, sequence: 0) }
   }
 
   private let onFailure: OnFailure
@@ -49,6 +55,8 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
   /// The sequence number of each slot's record, 0 when it is complete or free.
   private var open: [UInt64]
   private var sequence: UInt64 = 0
+  private var meter: FloodMeter
+  private let reserve: Int
   private var isClosed = false
 
   /// Opens the database and the spool beside it, replays what the last run left, and starts
@@ -71,6 +79,8 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
       handoff = Handoff(slots: spool.slotCount)
       free = (0..<UInt32(spool.slotCount)).reversed()
       open = Array(repeating: 0, count: spool.slotCount)
+      reserve = spool.slotCount / Limits.reservedShare
+      meter = FloodMeter(limit: options.strangersRowsPerMinute)
       let signer = try Self.signingKey(options)
       Writer(
         options, spool: spool, store: store, signer: signer, handoff: handoff, logger: logger
@@ -103,15 +113,50 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
   /// Records an intent, before any effect. nil: it can't be recorded and the request must be
   /// refused. Under `.continue` the ticket then records nothing and the gap is counted.
   public func begin(_ intent: borrowing Intent) -> Ticket? {
-    if free.isEmpty, !isClosed { handoff.reclaim(into: &free) }
-    guard !isClosed, let slot = free.popLast() else {
-      return unrecorded(intent.requestID, intent.startMicroseconds)
+    let now = intent.startMicroseconds
+    let isStranger = intent.isOfAStranger
+    if isStranger {
+      tick(nowMicroseconds: now)
+      if let name = meter.count(intent.remoteIP) {
+        return countFlood(name, intent.requestID, now) ?? unrecorded(intent.requestID, now)
+      }
     }
+    return take(intent, leaving: isStranger ? reserve : 0) ?? unrecorded(intent.requestID, now)
+  }
+
+  /// Takes a slot, if more than `rest` are free.
+  private func take(_ intent: borrowing Intent, leaving rest: Int) -> Ticket? {
+    if free.count <= rest, !isClosed { handoff.reclaim(into: &free) }
+    guard !isClosed, free.count > rest, let slot = free.popLast() else { return nil }
     spool.begin(intent, slot: Int(slot))
     sequence &+= 1
     open[Int(slot)] = sequence
     handoff.begun.store(sequence, ordering: .releasing)
     return Ticket(requestID: intent.requestID, slot: slot, sequence: sequence)
+  }
+
+  /// Counts a request in a flood; its ticket records nothing more.
+  private func countFlood(_ name: String, _ id: RequestID, _ now: Int64) -> Ticket? {
+    var flood = meter.add(name, at: now)
+    if flood == nil {
+      let intent = Intent(floodFrom: name, id: newRequest(nowMicroseconds: now), at: now)
+      guard let ticket = take(intent, leaving: reserve) else { return nil }
+      meter.open(name, FloodMeter.Flood(ticket: ticket, intent: intent, last: now))
+      flood = meter.add(name, at: now)
+    }
+    if let flood { amend(flood.ticket, flood.intent) }
+    return .none(id)
+  }
+
+  /// Ends the counts of a minute that has passed. To be called now and then; the loop's thread.
+  public func tick(nowMicroseconds now: Int64) {
+    for flood in meter.turn(now) { complete(flood) }
+  }
+
+  private func complete(_ flood: FloodMeter.Flood) {
+    let seconds = flood.last - flood.intent.startMicroseconds
+    complete(
+      flood.ticket, Completion(outcome: .ok, status: nil, durationMicroseconds: max(0, seconds)))
   }
 
   private func unrecorded(_ id: RequestID, _ now: Int64) -> Ticket? {
@@ -123,7 +168,7 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
     case .continue:
       handoff.countUnrecorded(
         atMicroseconds: now, reason: "requests were served unrecorded: no room in the spool")
-      return Ticket(requestID: id, slot: 0, sequence: 0)
+      return .none(id)
     }
   }
 
@@ -166,6 +211,7 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
   /// stay in the spool and are `lost` at the next start.
   public func close() {
     guard !isClosed else { return }
+    for flood in meter.end() { complete(flood) }
     isClosed = true
     handoff.stop()
   }

@@ -19,6 +19,8 @@ struct Gap: Equatable {
   var toMicroseconds: Int64
   var records: Int
   var reason: String
+  /// Of a flood from one address.
+  var remoteIP: String?
 }
 
 final class Handoff: @unchecked Sendable {  // all but the atomics is guarded by `mutex`

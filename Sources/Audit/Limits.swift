@@ -29,6 +29,15 @@ enum Limits {
   static let defaultSlots = 8_192
   static let maximumSlots = 65_536
 
+  /// A part of the slots that strangers can't take: one in so many.
+  static let reservedShare = 4
+
+  // Floods.
+  /// Rows for an address and a minute, of requests without a genuine credential.
+  static let strangersRowsPerMinute = 6_000
+  static let meteredAddresses = 8_192
+  static let openFloods = 64
+
   // Writer.
   static let rowsPerTransaction = 128
   static let pollMilliseconds = 25

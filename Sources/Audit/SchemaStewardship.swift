@@ -20,6 +20,7 @@ extension Schema {
       kind INTEGER NOT NULL CHECK(kind IN (0, 1, 2)), row_id INTEGER NOT NULL,
       collection_pk INTEGER, salt BLOB, personal BLOB, content BLOB NOT NULL) STRICT;
     ALTER TABLE request ADD COLUMN seq INTEGER;
+    ALTER TABLE gap ADD COLUMN remote_ip TEXT;
     CREATE TABLE signer(
       signer_pk INTEGER PRIMARY KEY, public_key BLOB NOT NULL UNIQUE,
       first_seen_us INTEGER NOT NULL) STRICT;
@@ -65,7 +66,7 @@ extension Schema {
     CREATE VIEW gaps AS SELECT
       strftime('%Y-%m-%dT%H:%M:%S', from_us / 1000000, 'unixepoch')
         || printf('.%06dZ', from_us % 1000000) AS time,
-      (to_us - from_us) / 1000000.0 AS seconds, records, reason, from_us
+      (to_us - from_us) / 1000000.0 AS seconds, records, reason, remote_ip, from_us
     FROM gap;
     CREATE TRIGGER note_immutable BEFORE UPDATE ON note
       BEGIN SELECT RAISE(ABORT, 'audit records are append-only'); END;

@@ -130,12 +130,23 @@ final class Store {
   }
 
   private func insert(_ records: [Record], _ gap: Gap?, _ db: Database) throws {
-    for record in records { try inserter.insert(record, run: run, db) }
+    for record in records {
+      if let flood = Gap(record) {
+        try insert(flood, db)
+      } else {
+        try inserter.insert(record, run: run, db)
+      }
+    }
     try inserter.endBatch(db)
-    guard let gap else { return }
+    if let gap { try insert(gap, db) }
+  }
+
+  private func insert(_ gap: Gap, _ db: Database) throws {
     try db.execute(
-      sql: "INSERT INTO gap(from_us, to_us, records, reason) VALUES (?, ?, ?, ?)",
-      arguments: [gap.fromMicroseconds, gap.toMicroseconds, gap.records, gap.reason])
+      sql: "INSERT INTO gap(from_us, to_us, records, reason, remote_ip) VALUES (?, ?, ?, ?, ?)",
+      arguments: [
+        gap.fromMicroseconds, gap.toMicroseconds, gap.records, gap.reason, gap.remoteIP,
+      ])
     try Leaf.append(.gap, row: db.lastInsertedRowID, of: "gap", db)
   }
 

@@ -80,7 +80,9 @@ struct cr_transfer {
   client_handle *handle; /* while active */
   transfer_request *request;
   uint32_t connect_timeout_ms, first_byte_timeout_ms, stall_timeout_ms;
-  bool fresh_connection;
+  bool fresh_connection, close_on_error;
+  address_network *avoided; /* to be freed */
+  int avoided_count;
   bool cancelled;
   bool ending; /* on_done is being called */
   bool paused;        /* by us, so that curl reads nothing */
@@ -99,7 +101,7 @@ struct cr_transfer {
   void *sink;
 
   uint64_t body_bytes;
-  unsigned addresses_refused, sockets_opened;
+  unsigned addresses_refused, addresses_avoided, sockets_opened; /* of this attempt to connect */
   bool refusal; /* code and message were set by a callback of curl's, which then broke it off */
   cr_transfer_code code;
   char message[CR_MESSAGE_BYTES];
@@ -128,16 +130,19 @@ void client_close_sockets(cr_client *client);
 
 /* ---- transfer.c ---- */
 
-/* Hands the request to the easy handle, which is added to curl next. */
-CURLcode transfer_configure(cr_transfer *transfer, client_handle *handle);
 void transfer_on_admission_failed(cr_transfer *transfer, CURLcode code);
 void transfer_on_curl_done(cr_transfer *transfer, CURLcode code);
-void transfer_on_address_refused(cr_transfer *transfer, const address *a);
-void transfer_on_socket_opened(cr_transfer *transfer);
 /* Ends it when its time is over; else the time when it will be, UINT64_MAX for never. */
 uint64_t transfer_check_deadline(cr_transfer *transfer, uint64_t now_ms);
 size_t transfer_on_header(char *line, size_t size, size_t count, void *handle);
 size_t transfer_on_body(char *bytes, size_t size, size_t count, void *handle);
+
+/* ---- transfer_peer.c ---- */
+
+/* Numeric addresses, comma-separated, that are the last to be connected to. */
+int transfer_avoid(cr_transfer *transfer, const char *_Nullable addresses);
+/* Whether it leaves an address out: because it must, being not allowed, or because it avoids it. */
+bool transfer_passes_over(cr_transfer *transfer, const address *a, bool allowed);
 
 /* ---- transfer_code.c ---- */
 
@@ -151,5 +156,7 @@ const char *upstream_head_parse(const char *bytes, size_t len, cr_transfer_head 
 /* ---- transfer_request.c ---- */
 
 int transfer_request_copy(const cr_transfer_request *from, transfer_request **out);
+/* Hands the request to the easy handle, which is added to curl next. */
+CURLcode transfer_configure(cr_transfer *transfer, client_handle *handle);
 /* No control byte in it; a horizontal tab is allowed. */
 bool header_value_is_valid(const char *value, size_t len);

@@ -130,11 +130,7 @@ curl_socket_t client_open_socket(void *context, curlsocktype purpose, struct cur
   cr_client *client = handle->client;
   address a;
   if (!address_from_sockaddr(&to->addr, &a)) return CURL_SOCKET_BAD;
-  if (!client_allows(client, &a)) {
-    transfer_on_address_refused(handle->transfer, &a);
-    return CURL_SOCKET_BAD;
-  }
-  transfer_on_socket_opened(handle->transfer);
+  if (transfer_passes_over(handle->transfer, &a, client_allows(client, &a))) return CURL_SOCKET_BAD;
   curl_socket_t fd = socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
   if (fd < 0) return CURL_SOCKET_BAD;
   if (!client_socket_new(client, fd, true)) {

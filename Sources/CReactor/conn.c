@@ -49,6 +49,7 @@ void conn_accept(cr_listener *l, int fd, const struct sockaddr *peer) {
   if (l->conns) l->conns->previous = conn;
   l->conns = conn;
   l->connections++;
+  conn->number = l->accepted++;
   if (uv_tcp_open(&conn->tcp, fd)) {
     close(fd);
     conn_close(conn);

@@ -55,6 +55,7 @@ struct cr_listener {
   bool closing, accept_paused;
   uint8_t handles; /* poll and timer, until both are closed */
   uint32_t connections, max_connections;
+  uint32_t accepted; /* may overflow */
   cr_conn *conns;
   cr_tls *tls;
   cr_server_callbacks callbacks;
@@ -149,6 +150,7 @@ struct cr_conn {
   bool reset;         /* close with RST */
   uint8_t peer_family;
   uint8_t peer_address[16];
+  uint32_t number; /* the how-manieth of its listener's, from 0 */
 };
 
 /* conn.c */

@@ -72,9 +72,12 @@ int conn_set_feeder(cr_conn *conn, const conn_feeder *callbacks, void *feeder);
 /* ---- transfer (transfer.c), as the relay sees it ---- */
 
 /* Where a transfer's body goes. on_bytes: returns how many of n bytes it took: all or none (0
- * pauses the transfer until transfer_resume), or -1 to break the transfer with
- * CR_TRANSFER_TOO_LARGE. on_end: once, just before the transfer's on_done, with its result, whose
+ * pauses the transfer until transfer_resume), or a sink_end to break it off. on_end: once, just before the transfer's on_done, with its result, whose
  * relayed_bytes (and code) it may set. */
+typedef enum {
+  SINK_TOO_MUCH = -1, /* the transfer ends with CR_TRANSFER_TOO_LARGE */
+  SINK_ENOUGH = -2,   /* the transfer ends with CR_TRANSFER_OK */
+} sink_end;
 typedef struct {
   ssize_t (*on_bytes)(void *sink, const uint8_t *bytes, size_t n);
   void (*on_end)(void *sink, cr_transfer_result *result);

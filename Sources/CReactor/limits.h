@@ -32,5 +32,7 @@ enum {
   LIMIT_TLS_HANDSHAKE_MS = 10 * 1000,
   LIMIT_UPSTREAM_HEAD_BYTES = 64 * 1024,
   LIMIT_URL_BYTES = 16 * 1024,
+  /* How long a name's addresses are believed; as curl has it. */
+  LIMIT_RESOLVED_SECONDS = 60,
   LIMIT_INBOX_ITEMS = 1 << 20,
 };

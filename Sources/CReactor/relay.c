@@ -5,6 +5,8 @@
  *   - The piece that it came in waits with it: most transfers end at once, and a small body then
  *     leaves in one write. Nothing else is buffered here: the transfer pauses while the connection
  *     has no room.
+ *   - A relay that takes a part ends the transfer where the part ends: what follows is not waited
+ *     for, since it could prove nothing about the bytes before it.
  *   - The relay goes with the transfer's end; the connection may go before it.
  */
 #include <stdlib.h>
@@ -16,6 +18,7 @@ typedef struct {
   cr_conn *conn; /* NULL once the answer has ended */
   cr_transfer *transfer;
   uint64_t skip; /* bytes still to be dropped */
+  uint64_t take; /* bytes still to be taken; UINT64_MAX: all that come */
   uint64_t relayed_bytes;
   uint8_t *held; /* the body's last piece */
   size_t held_len;
@@ -50,7 +53,9 @@ static ssize_t relay_on_bytes(void *sink, const uint8_t *bytes, size_t n) {
     return 0;
   }
   size_t skipped = r->skip < n ? (size_t)r->skip : n, fresh = n - skipped;
-  if (fresh > remaining - r->held_len) return -1;
+  bool is_enough = fresh >= r->take;
+  if (is_enough) fresh = (size_t)r->take;
+  if (fresh > remaining - r->held_len) return SINK_TOO_MUCH;
   if (fresh > 0 && conn_body_room(r->conn) == 0) return 0;
 
   int result = fresh == remaining ? relay_hold(r, bytes + skipped, fresh)
@@ -60,7 +65,8 @@ static ssize_t relay_on_bytes(void *sink, const uint8_t *bytes, size_t n) {
     return 0;
   }
   r->skip -= skipped;
-  return (ssize_t)n;
+  if (r->take != UINT64_MAX) r->take -= fresh;
+  return is_enough ? SINK_ENOUGH : (ssize_t)n;
 }
 
 static void relay_on_end(void *sink, cr_transfer_result *result) {
@@ -91,12 +97,13 @@ static void relay_on_gone(void *feeder) {
 
 static const conn_feeder relay_feeder = {.on_room = relay_on_room, .on_gone = relay_on_gone};
 
-int cr_respond_relay(cr_conn *conn, cr_transfer *transfer, uint64_t skip) {
+int cr_respond_relay(cr_conn *conn, cr_transfer *transfer, uint64_t skip, uint64_t take) {
   relay *r = calloc(1, sizeof *r);
   if (!r) return CR_EMEMORY;
   r->conn = conn;
   r->transfer = transfer;
   r->skip = skip;
+  r->take = take ? take : UINT64_MAX;
   int result = conn_set_feeder(conn, &relay_feeder, r);
   if (result != CR_OK) {
     free(r);

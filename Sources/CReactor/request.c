@@ -165,4 +165,6 @@ const char *cr_conn_peer(const cr_conn *conn) {
 }
 
 bool cr_conn_is_tls(const cr_conn *conn) { return conn->tls != NULL; }
+
+uint32_t cr_conn_number(const cr_conn *conn) { return conn->number; }
 cr_loop *conn_loop(const cr_conn *conn) { return conn->listener->loop; }

@@ -28,12 +28,16 @@ static void transfer_set_result(cr_transfer *t, cr_transfer_code code, const cha
     if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?';
 }
 
+static void transfer_note_peer(cr_transfer *t) {
+  const char *peer = NULL;
+  curl_easy_getinfo(t->handle->easy, CURLINFO_PRIMARY_IP, &peer);
+  snprintf(t->address, sizeof t->address, "%s", peer ? peer : "");
+}
+
 static void transfer_finish(cr_transfer *t, cr_transfer_code code, const char *message) {
   if (t->state == TRANSFER_QUEUED) TAILQ_REMOVE(&t->client->queue, t, queue_link);
   if (t->state == TRANSFER_ACTIVE) {
-    const char *peer = NULL;
-    curl_easy_getinfo(t->handle->easy, CURLINFO_PRIMARY_IP, &peer);
-    snprintf(t->address, sizeof t->address, "%s", peer ? peer : "");
+    transfer_note_peer(t);
     client_handle *handle = t->handle;
     t->handle = NULL;
     client_release(t->client, handle);
@@ -47,6 +51,21 @@ static void transfer_finish(cr_transfer *t, cr_transfer_code code, const char *m
 
 /* ---- the end, as curl tells it ---- */
 
+/* Where only avoided addresses are left, they are connected to after all. */
+static bool transfer_connect_to_avoided(cr_transfer *t, cr_transfer_code code) {
+  if (t->addresses_avoided == 0 || t->cancelled) return false;
+  if (code != CR_TRANSFER_CONNECT_FAILED && code != CR_TRANSFER_ADDRESS_REFUSED) return false;
+  client_release(t->client, t->handle);
+  t->handle = NULL;
+  t->avoided_count = 0;
+  t->addresses_avoided = t->addresses_refused = t->sockets_opened = 0;
+  t->message[0] = 0;
+  t->state = TRANSFER_QUEUED;
+  TAILQ_INSERT_HEAD(&t->client->queue, t, queue_link);
+  client_pump_later(t->client);
+  return true;
+}
+
 void transfer_on_curl_done(cr_transfer *t, CURLcode code) {
   char message[CURL_ERROR_SIZE];
   if (t->refusal) {
@@ -56,6 +75,7 @@ void transfer_on_curl_done(cr_transfer *t, CURLcode code) {
     return;
   }
   cr_transfer_code mapped = transfer_code(t, code);
+  if (transfer_connect_to_avoided(t, mapped)) return;
   const char *text = t->handle->error[0] ? t->handle->error : curl_easy_strerror(code);
   if (mapped == CR_TRANSFER_ADDRESS_REFUSED) text = t->message;
   snprintf(message, sizeof message, "%s", code == CURLE_OK ? "" : text);
@@ -73,16 +93,6 @@ static void transfer_refuse(cr_transfer *t, cr_transfer_code code, const char *m
   t->refusal = true;
   transfer_set_result(t, code, message);
 }
-
-void transfer_on_address_refused(cr_transfer *t, const address *a) {
-  char text[INET6_ADDRSTRLEN];
-  address_text(a, text, sizeof text);
-  size_t used = t->addresses_refused++ ? strlen(t->message) : 0;
-  if (sizeof t->message - used > strlen(text) + 2)
-    snprintf(t->message + used, sizeof t->message - used, "%s%s", used ? ", " : "", text);
-}
-
-void transfer_on_socket_opened(cr_transfer *t) { t->sockets_opened++; }
 
 /* ---- deadlines ---- */
 
@@ -137,6 +147,10 @@ static bool transfer_complete_head(cr_transfer *t) {
     return true;
   }
   t->head_complete = true;
+  transfer_note_peer(t);
+  t->head.address = t->address;
+  if (t->close_on_error && t->head.status >= 400)
+    (void)curl_easy_setopt(t->handle->easy, CURLOPT_FORBID_REUSE, 1L);
   transfer_progressed(t);
   transfer_watch_deadline(t);
   transfer_turn_later(t);
@@ -202,10 +216,13 @@ size_t transfer_on_body(char *bytes, size_t size, size_t count, void *context) {
   ssize_t taken = t->consumer == CONSUMER_NONE ? 0 : (ssize_t)n;
   if (t->consumer == CONSUMER_SINK)
     taken = t->sink_callbacks.on_bytes(t->sink, (const uint8_t *)bytes, n);
-  if (taken < 0) {
+  if (taken == SINK_TOO_MUCH)
     transfer_refuse(t, CR_TRANSFER_TOO_LARGE, "more body than was declared");
-    return 0;
+  if (taken == SINK_ENOUGH) {
+    t->body_bytes += n;
+    transfer_refuse(t, CR_TRANSFER_OK, "");
   }
+  if (taken < 0) return 0;
   if (taken == 0) {
     t->paused = true;
     return CURL_WRITEFUNC_PAUSE;
@@ -275,6 +292,7 @@ static void transfer_free(cr_transfer *t) {
   free(t->head_bytes);
   free(t->collected);
   free(t->request);
+  free(t->avoided);
   free(t);
   client_transfer_gone(client);
 }
@@ -323,41 +341,15 @@ void cr_transfer_cancel(cr_transfer *t) {
 
 /* ---- the start ---- */
 
-CURLcode transfer_configure(cr_transfer *t, client_handle *handle) {
-  const transfer_request *request = t->request;
-  CURL *easy = handle->easy;
-  CURLcode failed = CURLE_OK;
-#define SET(option, value) \
-  if (failed == CURLE_OK) failed = curl_easy_setopt(easy, option, value)
-  SET(CURLOPT_URL, request->url);
-  SET(CURLOPT_HTTPHEADER, request->headers);
-  SET(CURLOPT_CONNECTTIMEOUT_MS, (long)t->connect_timeout_ms);
-  SET(CURLOPT_FRESH_CONNECT, t->fresh_connection ? 1L : 0L);
-  SET(CURLOPT_FORBID_REUSE, t->fresh_connection ? 1L : 0L);
-  /* The handle still has the method of its last transfer: HTTPGET undoes NOBODY and POST. */
-  SET(CURLOPT_HTTPGET, 1L);
-  SET(CURLOPT_CUSTOMREQUEST, NULL);
-  switch (request->method[0]) {
-    case 'H': SET(CURLOPT_NOBODY, 1L); break;
-    case 'D': SET(CURLOPT_CUSTOMREQUEST, request->method); break;
-    case 'P': /* PUT is sent as a POST by another name: curl can repeat it from memory */
-      SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
-      SET(CURLOPT_POSTFIELDS, request->body);
-      if (request->method[1] == 'U') SET(CURLOPT_CUSTOMREQUEST, request->method);
-      break;
-    default: break;
-  }
-#undef SET
-  return failed;
-}
-
 int cr_transfer_start(cr_client *client, const cr_transfer_request *request,
                       cr_transfer_callbacks callbacks, void *user, cr_transfer **out) {
   if (client->closing || client->loop->stopping) return CR_ESTATE;
   cr_transfer *t = calloc(1, sizeof *t);
   if (!t) return CR_EMEMORY;
   int result = transfer_request_copy(request, &t->request);
+  if (result == CR_OK) result = transfer_avoid(t, request->avoid);
   if (result != CR_OK) {
+    free(t->request);
     free(t);
     return result;
   }
@@ -370,6 +362,7 @@ int cr_transfer_start(cr_client *client, const cr_transfer_request *request,
   t->first_byte_timeout_ms = request->first_byte_timeout_ms;
   t->stall_timeout_ms = request->stall_timeout_ms;
   t->fresh_connection = request->fresh_connection;
+  t->close_on_error = request->close_on_error;
   t->start_ms = uv_now(&client->loop->uv);
   t->state = TRANSFER_QUEUED;
   TAILQ_INSERT_TAIL(&client->all, t, all_link);

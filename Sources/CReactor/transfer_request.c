@@ -1,4 +1,4 @@
-/* transfer_request.c: checks and copies what a transfer is to ask for. Pure but for malloc.
+/* transfer_request.c: checks and copies what a transfer is to ask for, and hands it to curl.
  *
  *   - One block holds the copy: the struct, the list that curl wants, then the texts.
  *   - No control byte gets into a request line or a header; framing headers are curl's alone.
@@ -124,4 +124,33 @@ int transfer_request_copy(const cr_transfer_request *from, transfer_request **ou
                              .headers = next == list ? NULL : list};
   *out = copy;
   return CR_OK;
+}
+
+CURLcode transfer_configure(cr_transfer *t, client_handle *handle) {
+  const transfer_request *request = t->request;
+  CURL *easy = handle->easy;
+  CURLcode failed = CURLE_OK;
+#define SET(option, value) \
+  if (failed == CURLE_OK) failed = curl_easy_setopt(easy, option, value)
+  SET(CURLOPT_URL, request->url);
+  SET(CURLOPT_HTTPHEADER, request->headers);
+  SET(CURLOPT_CONNECTTIMEOUT_MS, (long)t->connect_timeout_ms);
+  SET(CURLOPT_FRESH_CONNECT, t->fresh_connection ? 1L : 0L);
+  SET(CURLOPT_FORBID_REUSE, 0L);
+  SET(CURLOPT_DNS_CACHE_TIMEOUT, t->fresh_connection ? 0L : (long)LIMIT_RESOLVED_SECONDS);
+  /* The handle still has the method of its last transfer: HTTPGET undoes NOBODY and POST. */
+  SET(CURLOPT_HTTPGET, 1L);
+  SET(CURLOPT_CUSTOMREQUEST, NULL);
+  switch (request->method[0]) {
+    case 'H': SET(CURLOPT_NOBODY, 1L); break;
+    case 'D': SET(CURLOPT_CUSTOMREQUEST, request->method); break;
+    case 'P': /* PUT is sent as a POST by another name: curl can repeat it from memory */
+      SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
+      SET(CURLOPT_POSTFIELDS, request->body);
+      if (request->method[1] == 'U') SET(CURLOPT_CUSTOMREQUEST, request->method);
+      break;
+    default: break;
+  }
+#undef SET
+  return failed;
 }

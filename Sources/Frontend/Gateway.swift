@@ -171,42 +171,63 @@ import Reactor
   private func perform(
     _ plan: RequestPlan, _ head: RequestHead, _ trace: UpstreamTrace
   ) async throws(S3Error) -> Reply {
-    guard let query = plan.query, let who = plan.authentication,
+    guard let action = plan.action, let query = plan.query, let who = plan.authentication,
       let credential = who.credential, let fingerprint = who.fingerprint
     else { throw S3Error(.internalError, cause: "an action without a credential") }
-    if plan.action == .listBuckets { return Buckets.list(credential) }
+    if action == .listBuckets { return Buckets.list(credential) }
     guard let id = plan.collection else {
       throw S3Error(.internalError, cause: "an action without a bucket")
     }
-    if plan.action == .createBucket { return Buckets.create(id) }
-    if case .probe(let name) = plan.action, let probe = Probe.named(name) {
-      return try Buckets.answer(probe)
-    }
     let collection = collections.open(id, credential: credential, fingerprint: fingerprint)
-    let root = Self.root(credential.grant(for: id)?.rootFolder)
-    let signInURL = RequestPlan.signInURL(id, baseURL: configuration.baseURL)
-    if case .listObjects = plan.action {
+    let root = credential.grant(for: id)?.rootFolder?.description ?? ""
+    let signInURL = SignInLink(renewing: credential).url(at: configuration.baseURL)
+    if let key = plan.key {
+      let request = ObjectRequest(
+        collection: collection, key: key, path: root + key.path,
+        arguments: try ObjectArguments(query: query) { Self.value(of: $0, in: head) },
+        trace: trace, signInURL: signInURL)
+      return try await perform(action, on: request, head)
+    }
+    switch action {
+    case .createBucket: return Buckets.create(id)
+    case .listMultipartUploads: return try Buckets.uploads(id, query)
+    case .keepACL: return Reply(status: 200)
+    case .probe(let name):
+      if let probe = Probe.named(name) { return try Probes.answer(probe) }
+    case .listObjects(let form):
       let listing = ListObjects(
-        collection: collection, root: root, query: query, tokens: tokens, trace: trace,
+        form: form, collection: collection, root: root, query: query, tokens: tokens, trace: trace,
         signInURL: signInURL)
       return try await listing.run()
-    }
-    guard let key = plan.key else {
+    case .headBucket:
       return try await HeadBucket.run(
         collection, root: root.isEmpty ? "/" : root, trace: trace, signInURL: signInURL)
+    default: break
     }
-    let request = ObjectRequest(
-      collection: collection, key: key, path: root + key.path,
-      arguments: try ObjectArguments(query: query) { head[$0] }, trace: trace,
-      signInURL: signInURL)
-    return plan.action == .headObject
-      ? try await HeadObject.run(request) : try await GetObject.run(request)
+    throw S3Error(.internalError, cause: "\(action) is no action on a bucket")
   }
 
-  /// A bucket's root folder as the beginning of a path: absolute, without a "/" at its end.
-  private static func root(_ folder: String?) -> String {
-    let names = (folder ?? "").split(separator: "/")
-    return names.map { "/\($0)" }.joined()
+  private func perform(
+    _ action: Action, on request: ObjectRequest, _ head: RequestHead
+  ) async throws(S3Error) -> Reply {
+    switch action {
+    case .getObject: return try await GetObject.run(request)
+    case .headObject: return try await HeadObject.run(request)
+    case .getObjectAttributes:
+      return try await GetObjectAttributes.run(
+        request, asked: Self.value(of: "x-amz-object-attributes", in: head))
+    case .keepACL: return try await Probes.keepACL(of: request)
+    case .probe(let name):
+      if let probe = Probe.named(name) { return try await Probes.answer(probe, about: request) }
+    default: break
+    }
+    throw S3Error(.internalError, cause: "\(action) is no action on an object")
+  }
+
+  /// A header's value, of several lines joined as RFC 9110 section 5.3 has it.
+  private static func value(of name: String, in head: RequestHead) -> String? {
+    let values = head.values(of: name)
+    return values.isEmpty ? nil : values.joined(separator: ", ")
   }
 
   private func signIn(

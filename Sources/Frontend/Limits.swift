@@ -6,6 +6,8 @@ enum Limits {
   static let keyBytes = 1_024
   /// Keys and common prefixes in one page of a listing, as in S3.
   static let listedKeys = 1_000
+  /// Levels of folders looked into for what follows a key that a listing begins with.
+  static let listedLevels = 16
   /// Parameters in a query; a request line holds thousands, no client sends thirty.
   static let queryParameters = 64
   /// Entity tags looked at in an If-Match or If-None-Match.

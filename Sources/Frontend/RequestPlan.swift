@@ -47,9 +47,14 @@ struct RequestPlan: Sendable {
     self.query = query
     let action = Action(method: head.method, level: address.level, query: query) { head[$0] }
     self.action = action
+    if action == .authStart {
+      // Of what is no UUID the sign-in makes a page.
+      collection = try? address.collection()
+      return
+    }
     collection = try address.collection()
     key = try address.encodedKey.map { encoded throws(S3Error) in try ObjectKey(encoded: encoded) }
-    if action == .authStart || action == .authCallback { return }
+    if action == .authCallback { return }
     try query.requireUnique()
     let signInURL = Self.signInURL(collection, baseURL: baseURL)
     let signed = SignedRequest(
@@ -57,25 +62,18 @@ struct RequestPlan: Sendable {
       virtualBucket: address.isVirtualHosted ? address.bucket : nil)
     let who = authenticator.authenticate(signed, now: now, signInURL: signInURL)
     authentication = who
-    if let error = who.error { throw error }
+    if let error = who.error {
+      guard error.code == .expiredToken, let old = who.credential else { throw error }
+      throw .expired(signInURL: SignInLink(renewing: old).url(at: baseURL))
+    }
     if let collection, who.credential?.grant(for: collection) == nil {
       throw S3Error(
-        .accessDenied, "The credential does not open this bucket. Get one that does at \(signInURL)"
-      )
+        .accessDenied,
+        (action == .createBucket
+          ? "Buckets are Globus collections, which are made in Globus. " : "")
+          + "The credential does not open this bucket. Get one that does at \(signInURL)")
     }
-    switch action {
-    case .unsupported(let name):
-      throw S3Error(.notImplemented, "\(name) is not supported here.")
-    case .notImplemented(let name):
-      throw S3Error(
-        .notImplemented, "The query parameter or sub-resource \"\(name)\" is not implemented here.",
-        details: [("ResourceType", name)])
-    case .methodNotAllowed(let allow):
-      throw S3Error(.methodNotAllowed, headers: [("Allow", allow)])
-    case .headBucket, .headObject, .getObject, .listBuckets, .createBucket, .listObjects, .probe,
-      .authStart, .authCallback:
-      break
-    }
+    if let refusal = action.refusal { throw refusal }
   }
 
   /// Where a person signs in for a bucket, or to learn which there are.

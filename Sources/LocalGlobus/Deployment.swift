@@ -6,14 +6,18 @@ import Reactor
 
 /// A collection that is being served.
 struct HostedCollection: Sendable {
-  let configuration: LocalGlobusConfiguration.Collection
+  var configuration: LocalGlobusConfiguration.Collection
   let folder: LocalFolder
   /// Base URL of its HTTPS server, without trailing slash.
-  let httpsServer: String
+  var httpsServer: String?
+  /// What is different about it for now.
+  var fault: CollectionFault?
 
   var id: String { configuration.id }
   var displayName: String { configuration.displayName }
   var hasDataAccess: Bool { configuration.kind == .mapped && !configuration.highAssurance }
+
+  var isServed: Bool { configuration.kind != .connectPersonal }
 
   /// What a token for its HTTPS server has to hold.
   var httpsScopes: [String] {
@@ -24,13 +28,27 @@ struct HostedCollection: Sendable {
     switch configuration.kind {
     case .mapped: "GCSv5_mapped_collection"
     case .guest: "GCSv5_guest_collection"
+    case .connectPersonal: "GCP_mapped_collection"
     }
+  }
+
+  /// With what is different about it for now.
+  func with(_ fault: CollectionFault?) -> HostedCollection {
+    guard let fault else { return self }
+    var collection = self
+    collection.fault = fault
+    if let kind = fault.kind { collection.configuration.kind = kind }
+    if let server = fault.httpsServer { collection.httpsServer = server }
+    if fault.subscriptionLapsed == true || !collection.isServed { collection.httpsServer = nil }
+    return collection
   }
 }
 
 @Loop final class Deployment {
   let configuration: LocalGlobusConfiguration
-  var collections: [HostedCollection] = []
+  /// As they are set up.
+  var hosted: [HostedCollection] = []
+  let faults = Faults()
   /// Base URLs without trailing slash.
   var authURL = "", transferURL = ""
   var redirectURIs: Set<String>
@@ -45,9 +63,12 @@ struct HostedCollection: Sendable {
   /// Seconds since 1970.
   var now: Int64 { Loop.wallClockMicroseconds / 1_000_000 }
 
+  /// As they are for now.
+  var collections: [HostedCollection] { hosted.map { $0.with(faults.collection($0.id)) } }
+
   func collection(_ id: some StringProtocol) -> HostedCollection? {
     let id = id.lowercased()
-    return collections.first { $0.id == id }
+    return hosted.first { $0.id == id }.map { $0.with(faults.collection(id)) }
   }
 
   /// Who issues tokens of that scope; nil when there is no such scope.
@@ -55,7 +76,8 @@ struct HostedCollection: Sendable {
     if Scope.auth.contains(scope) { return "auth.globus.org" }
     if scope == Scope.transfer { return "transfer.api.globus.org" }
     return collections.first {
-      scope == Scope.https($0.id) || $0.hasDataAccess && scope == Scope.dataAccess($0.id)
+      $0.isServed && scope == Scope.https($0.id)
+        || $0.hasDataAccess && scope == Scope.dataAccess($0.id)
     }?.id
   }
 

@@ -2,7 +2,7 @@
 
 import FoundationEssentials
 
-enum JSON: Encodable, Equatable {
+enum JSON: Encodable, Equatable, Sendable {
   case null
   case bool(Bool)
   case int(Int64)

@@ -17,8 +17,8 @@ import Reactor
     public let displayName: String
     public let kind: LocalGlobusConfiguration.Collection.Kind
     public let highAssurance: Bool
-    /// Base URL of its HTTPS server, without trailing slash.
-    public let httpsServer: String
+    /// Base URL of its HTTPS server, without trailing slash; nil when it has none.
+    public let httpsServer: String?
   }
 
   /// Base URL of Globus Auth, without trailing slash.
@@ -47,7 +47,7 @@ import Reactor
 
   /// The collections in the order of the configuration.
   public var collections: [CollectionInfo] {
-    deployment.collections.map {
+    deployment.hosted.map {
       CollectionInfo(
         id: $0.id, directory: $0.folder.root, displayName: $0.displayName,
         kind: $0.configuration.kind, highAssurance: $0.configuration.highAssurance,
@@ -81,12 +81,20 @@ import Reactor
   private func start() throws {
     let configuration = deployment.configuration
     let auth = AuthService(deployment: deployment)
-    deployment.authURL = try listen(configuration.authPort) { await $0.answer(by: auth.answer) }
+    let faults = deployment.faults
+    deployment.authURL = try listen(configuration.authPort) { exchange in
+      await exchange.answer(faults.auth) { faults.control($0) ?? auth.answer($0) }
+    }
     let transfer = TransferService(deployment: deployment)
     let latency = configuration.transferLatencyMilliseconds
     deployment.transferURL = try listen(configuration.transferPort) { exchange in
       if latency > 0 { guard await Loop.sleep(milliseconds: latency) else { return } }
-      await exchange.answer(by: transfer.answer)
+      await exchange.answer(transfer.fault, by: transfer.answer)
+    }
+    do {
+      try faults.set(json: configuration.faults)
+    } catch {
+      throw LocalGlobusError(message: "faults: \(error.message)")
     }
     let tls = try makeIdentity(in: configuration.workDirectory)
     for collection in configuration.collections {
@@ -98,10 +106,11 @@ import Reactor
         Server.Configuration(host: "127.0.0.1", port: collection.port), tls: tls
       ) { await $0.answer(by: service) }
       servers.append(server)
-      deployment.collections.append(
+      deployment.hosted.append(
         HostedCollection(
           configuration: collection, folder: folder,
-          httpsServer: "https://localhost:\(server.port)"))
+          httpsServer: collection.kind == .connectPersonal
+            ? nil : collection.httpsServer ?? "https://localhost:\(server.port)"))
     }
   }
 

@@ -7,12 +7,14 @@ import FoundationEssentials
 public struct LocalGlobusConfiguration: Sendable {
   /// A folder of this machine that is served as a collection.
   public struct Collection: Sendable {
-    /// The two kinds of Globus Connect Server v5 collections.
-    public enum Kind: String, Sendable, CaseIterable {
+    /// The two kinds of Globus Connect Server v5 collections, and Connect Personal's.
+    public enum Kind: String, Sendable, CaseIterable, Decodable {
       /// Access as a local account: needs `data_access` unless it is high assurance.
       case mapped
       /// Shared by a user: `data_access` does not exist for it.
       case guest
+      /// A personal computer: has no HTTPS server, and so no scopes of its own.
+      case connectPersonal = "connect_personal"
     }
 
     /// UUID, lower case.
@@ -23,6 +25,8 @@ public struct LocalGlobusConfiguration: Sendable {
     public var highAssurance = false
     /// Port of the collection's HTTPS server.
     public var port: UInt16 = 0
+    /// What Transfer says the collection's HTTPS server is, in place of the stand-in's own.
+    public var httpsServer: String?
 
     public init(id: String, directory: String, displayName: String) {
       self.id = id
@@ -61,6 +65,8 @@ public struct LocalGlobusConfiguration: Sendable {
   public var users: [Identity] = [.researcher]
   /// How long each Transfer call takes at least; the real one needs 300 to 3,000.
   public var transferLatencyMilliseconds: UInt64 = 0
+  /// What goes wrong from the start: the JSON document of docs/local.md.
+  public var faults: [UInt8] = Array("{}".utf8)
   /// 48 hours, as with Globus.
   public var accessTokenLifetimeSeconds: Int64 = 172_800
   /// An existing folder for the authority's certificate and the servers' keys, best of mode 0700.

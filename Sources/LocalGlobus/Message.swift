@@ -10,20 +10,23 @@ struct Request {
   /// As received, percent-encoded.
   let path: String
   let query: Parameters
-  let form: Parameters
+  let body: [UInt8]
   private let headers: [(name: String, value: String)]
 
   init(
     _ method: String, _ target: String, headers: [(name: String, value: String)] = [],
-    form: String = ""
+    body: [UInt8] = []
   ) {
     let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
     self.method = method
     path = String(parts[0])
     query = Parameters(parts.count > 1 ? parts[1] : "")
-    self.form = Parameters(form[...])
+    self.body = body
     self.headers = headers
   }
+
+  /// The body as a form (application/x-www-form-urlencoded).
+  var form: Parameters { Parameters(String(decoding: body, as: UTF8.self)[...]) }
 
   subscript(header name: String) -> String? {
     headers.first { $0.name.lowercased() == name.lowercased() }?.value
@@ -55,6 +58,9 @@ struct Reply {
   var body: [UInt8]
   /// The Content-Length to a HEAD, when it is not that of `body`.
   var length: UInt64?
+  /// What follows the body: some bytes so many times, then others.
+  var filler: (bytes: [UInt8], count: UInt64) = ([], 0)
+  var end: [UInt8] = []
 
   init(_ status: Int, headers: Headers = [:], body: [UInt8] = []) {
     self.status = status

@@ -3,14 +3,16 @@
 import Reactor
 
 extension Exchange {
-  /// Answers with what `service` makes of the request and its form.
-  func answer(by service: @Loop (Request) -> Reply) async {
+  /// Answers with what `service` makes of the request and its body, or with a fault that is due.
+  func answer(
+    _ fault: @Loop (Request) -> FaultOccurrence?, by service: @Loop (Request) -> Reply
+  ) async {
     if let malformed = head.malformed {
       return await send(Reply(malformed.status, text: malformed.reason))
     }
-    let form: [UInt8]
+    let body: [UInt8]
     do {
-      form = try await readBody(limit: Limits.formBytes)
+      body = try await readBody(limit: Limits.formBytes)
     } catch .tooLarge {
       return await send(Reply(413, text: "The request's body is too large"))
     } catch .malformed {
@@ -18,7 +20,10 @@ extension Exchange {
     } catch {
       return
     }
-    await send(service(Request(head, form: form)))
+    let request = Request(head, body: body)
+    let fault = fault(request)
+    guard await wait(for: fault) else { return }
+    await send(fault?.reply ?? service(request))
   }
 
   /// Answers with a file or an error of a collection's.
@@ -26,15 +31,43 @@ extension Exchange {
     if let malformed = head.malformed {
       return await send(DataService.text(malformed.status, malformed.reason))
     }
-    switch service.answer(Request(head, form: [])) {
+    let request = Request(head, body: [])
+    let fault = service.fault(request, connection: connectionNumber)
+    guard await wait(for: fault) else { return }
+    if let reply = fault?.reply { return await send(reply) }
+    switch service.answer(request) {
     case .reply(let reply): await send(reply)
     case .file(let node, let range, let status, let headers):
       await send(node, range, status: status, headers)
     }
   }
 
+  /// False when the client is gone.
+  private func wait(for fault: FaultOccurrence?) async -> Bool {
+    guard let milliseconds = fault?.delayMilliseconds, milliseconds > 0 else { return true }
+    return await Loop.sleep(milliseconds: milliseconds)
+  }
+
   private func send(_ reply: Reply) async {
+    guard reply.filler.count == 0 else { return await sendAtLength(reply) }
     _ = await respond(reply.status, reply.headers, body: reply.body, length: reply.length)
+  }
+
+  /// A reply that is longer than what should be in memory.
+  private func sendAtLength(_ reply: Reply) async {
+    let (filler, count) = reply.filler
+    let length = reply.body.count + filler.count * Int(count) + reply.end.count
+    guard begin(reply.status, reply.headers, length: UInt64(length)) else { return }
+    let perWrite = UInt64(max(1, Limits.readBytes / max(filler.count, 1)))
+    var isWanted = reply.body.isEmpty ? true : await write(reply.body)
+    var left = filler.isEmpty ? 0 : count
+    while isWanted, left > 0 {
+      let now = min(left, perWrite)
+      isWanted = await write(Array(repeatElement(filler, count: Int(now)).joined()))
+      left -= now
+    }
+    if isWanted, !reply.end.isEmpty { _ = await write(reply.end) }
+    _ = await finish()
   }
 
   /// A file that shrinks or can't be read ends the answer short, visibly.
@@ -62,8 +95,7 @@ extension Exchange {
 }
 
 extension Request {
-  init(_ head: RequestHead, form: [UInt8]) {
-    self.init(
-      head.method, head.target, headers: head.headers, form: String(decoding: form, as: UTF8.self))
+  init(_ head: RequestHead, body: [UInt8]) {
+    self.init(head.method, head.target, headers: head.headers, body: body)
   }
 }

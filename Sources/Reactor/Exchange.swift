@@ -43,6 +43,8 @@ public enum BodyError: Error, Sendable {
   /// The peer's numeric address.
   public let peerAddress: String
   public let isTLS: Bool
+  /// The how-manieth connection of its listener this is, from 0; modulo 2^32.
+  public let connectionNumber: UInt32
   /// When the request's head was complete: `Loop.wallClockMicroseconds`, `Loop.clockMicroseconds`.
   public let startedAt: (wall: Int64, clock: UInt64)
   /// How the answer ended, once it has.
@@ -59,6 +61,7 @@ public enum BodyError: Error, Sendable {
     self.head = RequestHead(head)
     peerAddress = String(cString: cr_conn_peer(connection))
     isTLS = cr_conn_is_tls(connection)
+    connectionNumber = cr_conn_number(connection)
     startedAt = (Loop.wallClockMicroseconds, Loop.clockMicroseconds)
   }
 
@@ -127,16 +130,17 @@ public enum BodyError: Error, Sendable {
   }
 
   /// Feeds a transfer's body into the begun answer, dropping its first `skip` bytes, and waits for
-  /// the transfer's end. `delivered` counts the bytes that the answer took: where a next transfer
+  /// the transfer's end. With `take`, more than 0, it is ended after so many bytes as if that were
+  /// its own good end. `delivered` counts the bytes that the answer took: where a next transfer
   /// has to go on. `error` is nil when the transfer ended well.
   public func relay(
-    _ transfer: Transfer, skip: UInt64 = 0
+    _ transfer: Transfer, skip: UInt64 = 0, take: UInt64? = nil
   ) async -> (delivered: UInt64, error: TransferError?) {
     guard let connection else {
       transfer.cancel()
       return (0, TransferError(.cancelled, "the client is gone"))
     }
-    return await transfer.relay(into: connection, skip: skip)
+    return await transfer.relay(into: connection, skip: skip, take: take ?? 0)
   }
 
   /// Waits for the end of the answer.

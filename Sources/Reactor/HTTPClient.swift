@@ -38,8 +38,18 @@ public struct TransferRequest: Sendable {
   public var firstByteTimeoutMilliseconds: UInt32 = 60_000
   /// Between two body bytes.
   public var stallTimeoutMilliseconds: UInt32 = 60_000
-  /// Neither reuse a connection nor leave this one for reuse.
-  public var freshConnection = false
+  public var connection = Connection.any
+  /// Close the connection after an answer of status 400 and up: what ails the server may be the
+  /// connection's.
+  public var closesOnError = false
+
+  public enum Connection: Sendable, Equatable {
+    /// One that is open, if there is one.
+    case any
+    /// A new one, after a new look-up of the name. The numeric addresses `avoiding` are connected
+    /// to only when none of the name's others can be.
+    case fresh(avoiding: [String])
+  }
 
   public init(_ method: String, _ url: String, headers: Headers = [:], body: [UInt8] = []) {
     self.method = method
@@ -55,6 +65,8 @@ public struct ResponseHead: Sendable {
   public let headers: Headers
   /// The declared length of the body, if one was declared.
   public let contentLength: UInt64?
+  /// The peer's numeric address.
+  public let address: String
 }
 
 /// One kind of upstream: its trust, its addresses, its own pool of connections.
@@ -145,9 +157,9 @@ public struct ResponseHead: Sendable {
   public func cancel() { state.cancel() }
 
   func relay(
-    into connection: OpaquePointer, skip: UInt64
+    into connection: OpaquePointer, skip: UInt64, take: UInt64
   ) async -> (delivered: UInt64, error: TransferError?) {
-    let done = await state.consume { cr_respond_relay(connection, $0, skip) }
+    let done = await state.consume { cr_respond_relay(connection, $0, skip, take) }
     return (done.relayedBytes, done.error)
   }
 }
@@ -240,7 +252,8 @@ private func transferOnHead(
   let lines = UnsafeRawBufferPointer(start: raw.headers, count: raw.headers_len)
   let copy = ResponseHead(
     status: Int(raw.status), headers: Headers(lines: lines.bindMemory(to: UInt8.self)),
-    contentLength: raw.has_content_length ? raw.content_length : nil)
+    contentLength: raw.has_content_length ? raw.content_length : nil,
+    address: String(cString: raw.address))
   Loop.assumeIsolated { state.onHead(copy) }
 }
 
@@ -281,19 +294,26 @@ private func withCRequest(
   _ request: TransferRequest, _ body: (inout cr_transfer_request) -> Int32
 ) -> Int32 {
   let headers = request.headers.nulSeparated
+  let avoid: String? =
+    if case .fresh(let addresses) = request.connection {
+      addresses.joined(separator: ",")
+    } else { nil }
   return request.method.withCString { method in
     request.url.withCString { url in
       headers.withUnsafeBytes { headers in
         request.body.withUnsafeBytes { bytes in
-          var raw = cr_transfer_request(
-            method: method, url: url,
-            headers: headers.assumingMemoryBound(to: CChar.self).baseAddress,
-            headers_len: headers.count, body: bytes.baseAddress, body_len: bytes.count,
-            connect_timeout_ms: request.connectTimeoutMilliseconds,
-            first_byte_timeout_ms: request.firstByteTimeoutMilliseconds,
-            stall_timeout_ms: request.stallTimeoutMilliseconds,
-            fresh_connection: request.freshConnection)
-          return body(&raw)
+          withOptionalCString(avoid) { avoid in
+            var raw = cr_transfer_request(
+              method: method, url: url,
+              headers: headers.assumingMemoryBound(to: CChar.self).baseAddress,
+              headers_len: headers.count, body: bytes.baseAddress, body_len: bytes.count,
+              connect_timeout_ms: request.connectTimeoutMilliseconds,
+              first_byte_timeout_ms: request.firstByteTimeoutMilliseconds,
+              stall_timeout_ms: request.stallTimeoutMilliseconds,
+              fresh_connection: avoid != nil, avoid: avoid,
+              close_on_error: request.closesOnError)
+            return body(&raw)
+          }
         }
       }
     }

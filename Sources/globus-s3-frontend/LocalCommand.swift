@@ -36,6 +36,18 @@ struct LocalCommand: ParsableCommand {
     help: ArgumentHelp("Make that collection a high assurance one. Repeatable.", valueName: "uuid"))
   var highAssurance: [String] = []
 
+  @Option(
+    help: ArgumentHelp("Make that collection Connect Personal's. Repeatable.", valueName: "uuid"))
+  var connectPersonal: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "Say that the collection's HTTPS server is elsewhere. Repeatable.", valueName: "uuid=url"))
+  var httpsServer: [HTTPSServerArgument] = []
+
+  @Option(help: "Further trust for collections' servers, PEM.")
+  var upstreamCa: String?
+
   @Flag(help: "Start no frontend.")
   var standInOnly = false
 
@@ -59,12 +71,16 @@ struct LocalCommand: ParsableCommand {
   @Option(help: ArgumentHelp("How long each Transfer call takes at least.", valueName: "ms"))
   var transferLatency: UInt64 = 0
 
+  @Option(help: "What goes wrong: a JSON file as docs/local.md describes it.")
+  var faults: String?
+
   @Option(help: ArgumentHelp("How long access tokens live.", valueName: "s"))
   var accessTokenLifetime: Int64 = 172_800
 
   func validate() throws {
     let known = collection.map(\.id)
-    for id in guest + highAssurance where !known.contains(id.lowercased()) {
+    let named = guest + highAssurance + connectPersonal + httpsServer.map(\.id)
+    for id in named where !known.contains(id.lowercased()) {
       throw ValidationError("\(id): no --collection has this id")
     }
     guard accessTokenLifetime > 0 else {
@@ -129,14 +145,19 @@ struct LocalCommand: ParsableCommand {
       if guest.contains(where: { $0.lowercased() == collections[index].id }) {
         collections[index].kind = .guest
       }
+      if connectPersonal.contains(where: { $0.lowercased() == collections[index].id }) {
+        collections[index].kind = .connectPersonal
+      }
       collections[index].highAssurance = highAssurance.contains {
         $0.lowercased() == collections[index].id
       }
+      collections[index].httpsServer = httpsServer.last { $0.id == collections[index].id }?.url
     }
     var configuration = LocalGlobusConfiguration(
       collections: collections, workDirectory: work.path)
     configuration.transferLatencyMilliseconds = transferLatency
     configuration.accessTokenLifetimeSeconds = accessTokenLifetime
+    if let faults { configuration.faults = try contents(ofFile: faults, flag: "--faults") }
     return configuration
   }
 
@@ -151,7 +172,8 @@ struct LocalCommand: ParsableCommand {
       baseURL: url, clientID: configuration.clientID, clientSecret: configuration.clientSecret)
     frontend.authURL = globus.authURL
     frontend.transferURL = globus.transferURL
-    frontend.upstreamCA = globus.caFile
+    frontend.upstreamCA =
+      try upstreamCa.map { try work.trust(globus.caFile, and: $0) } ?? globus.caFile
     frontend.allowPrivateUpstream = ["127.0.0.0/8", "::1/128"]
     frontend.signatures = signatures
     return ServicePlan(
@@ -180,7 +202,7 @@ struct LocalCommand: ParsableCommand {
       print("collection.\(collection.id).directory=\(collection.directory)")
       print("collection.\(collection.id).kind=\(collection.kind.rawValue)")
       print("collection.\(collection.id).high_assurance=\(collection.highAssurance)")
-      print("collection.\(collection.id).https_server=\(collection.httpsServer)")
+      print("collection.\(collection.id).https_server=\(collection.httpsServer ?? "")")
     }
     print("ready")
     // To a pipe, print alone would wait for a full buffer.

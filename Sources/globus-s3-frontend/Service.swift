@@ -15,6 +15,7 @@ import Reactor
   private var gateway: Gateway?
   private var operations: Operations?
   private var operationsServer: Server?
+  private var ticking: Task<Void, Never>?
 
   init(_ plan: ServicePlan) throws(ConfigurationError) {
     baseURL = plan.frontend.baseURL
@@ -35,6 +36,11 @@ import Reactor
       throw stopped(error.message)
     } catch {
       throw stopped("\(error)")
+    }
+    ticking = Loop.start { [audit] in
+      while await Loop.sleep(milliseconds: Limits.tickMilliseconds) {
+        audit.tick(nowMicroseconds: AuditLog.wallMicroseconds())
+      }
     }
     Service.announce(plan)
   }
@@ -95,6 +101,7 @@ import Reactor
       await Loop.sleep(milliseconds: Limits.drainTurnMilliseconds)
     }
     operationsServer?.close()
+    ticking?.cancel()
     audit.close()
   }
 
@@ -113,4 +120,6 @@ enum Limits {
   /// How long a closing server waits for requests in flight: 30 seconds.
   static let drainTurns = 600
   static let drainTurnMilliseconds: UInt64 = 50
+  /// How often the audit is told the time.
+  static let tickMilliseconds: UInt64 = 1_000
 }

@@ -68,7 +68,7 @@ import Testing
     ("UPDATE leaf SET row_id = 1 WHERE seq = 2", "checkpoint 1: its leaves were changed"),
     ("UPDATE gap SET records = 0", "gap 1: was changed"),
     ("DELETE FROM gap", "gap 1: was removed"),
-    ("INSERT INTO gap VALUES (7, 1, 1, 1, 'none')", "gap 7: was inserted"),
+    ("INSERT INTO gap VALUES (7, 1, 1, 1, 'none', NULL)", "gap 7: was inserted"),
     ("UPDATE note SET actor = 'nobody'", "note 1: was changed"),
     ("DELETE FROM note", "note 1: was removed"),
     ("INSERT INTO note VALUES (7, 1, 'query', 'a', '{}')", "note 7: was inserted"),

@@ -6,112 +6,6 @@ import Glibc
 import Synchronization
 import Testing
 
-/// Answers the requests of one listener on a ClientRun's loop.
-private final class Front {
-  let run: ClientRun
-  private var listener: OpaquePointer!
-  fileprivate let answer: (OpaquePointer) -> Void
-  fileprivate(set) var sent: [cr_sent] = []
-  fileprivate let whenSent: () -> Void
-
-  init(
-    _ run: ClientRun, answer: @escaping (OpaquePointer) -> Void,
-    whenSent: @escaping () -> Void = {}
-  ) {
-    self.run = run
-    self.answer = answer
-    self.whenSent = whenSent
-    let context = Unmanaged.passUnretained(self).toOpaque()
-    let callbacks = cr_server_callbacks(
-      context: context,
-      on_request: { context, connection, _ in
-        let front = Unmanaged<Front>.fromOpaque(context!).takeUnretainedValue()
-        front.run.note("request")
-        front.answer(connection)
-        return context
-      },
-      on_body: { _, _, _, _ in },
-      on_room: { _ in },
-      on_sent: { user, sent in
-        let front = Unmanaged<Front>.fromOpaque(user!).takeUnretainedValue()
-        front.sent.append(sent.pointee)
-        front.run.note("sent \(sent.pointee.outcome.rawValue)")
-        front.whenSent()
-      })
-    var message = [CChar](repeating: 0, count: 256)
-    let result = "127.0.0.1".withCString { host in
-      var config = cr_listener_config(
-        host: host, port: 0, tls: nil, head_timeout_ms: 5000, idle_timeout_ms: 5000,
-        body_timeout_ms: 5000, write_stall_ms: 5000, max_connections: 100)
-      return cr_listener_open(run.loop, &config, callbacks, &listener, &message)
-    }
-    precondition(result == 0)
-  }
-
-  var port: UInt16 { cr_listener_port(listener) }
-
-  static func begin(_ connection: OpaquePointer, length: Int) -> Int32 {
-    var response = cr_response()
-    response.status = 200
-    response.content_length = UInt64(length)
-    response.close = true
-    return cr_respond_begin(connection, &response)
-  }
-}
-
-/// A client of Front: sends one request, then reads until the end.
-private final class Downstream: Sendable {
-  private struct State {
-    var bytes: [UInt8] = []
-    var ended = false
-  }
-  private let state = Mutex(State())
-
-  /// Starts to read `delay` microseconds after the request; closes after `limit` bytes.
-  init(port: UInt16, delay: UInt32 = 0, limit: Int = .max, ended: @escaping @Sendable () -> Void) {
-    startThread { [self] in
-      let descriptor = connectTo(port)
-      let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-      _ = request.withCString { send(descriptor, $0, strlen($0), Int32(MSG_NOSIGNAL)) }
-      usleep(delay)
-      var buffer = [UInt8](repeating: 0, count: 1 << 16)
-      var total = 0
-      while total < limit {
-        let n = recv(descriptor, &buffer, min(buffer.count, limit - total), 0)
-        if n <= 0 { break }
-        total += n
-        let part = buffer[..<n]
-        state.withLock { $0.bytes += part }
-      }
-      close(descriptor)
-      state.withLock { $0.ended = true }
-      ended()
-    }
-  }
-
-  /// The answer's body as far as it came.
-  var body: String {
-    state.withLock { state in
-      let split = state.bytes.indices.first { state.bytes[$0...].starts(with: [13, 10, 13, 10]) }
-      return split.map { String(decoding: state.bytes[($0 + 4)...], as: UTF8.self) } ?? ""
-    }
-  }
-}
-
-private func connectTo(_ port: UInt16) -> Int32 {
-  let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-  var address = sockaddr_in()
-  address.sin_family = sa_family_t(AF_INET)
-  address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-  address.sin_port = port.bigEndian
-  let length = socklen_t(MemoryLayout<sockaddr_in>.size)
-  let result = withUnsafePointer(to: &address) {
-    $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, length) }
-  }
-  precondition(result == 0)
-  return descriptor
-}
-
 @Suite(.serialized) struct RelayTests {
   private static func chunked(_ chunks: [String], end: Bool = true) -> String {
     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -146,8 +40,8 @@ private func connectTo(_ port: UInt16) -> Int32 {
       }
       exchanges.append(exchange)
     }
-    let front = Front(run) { connection in
-      #expect(Front.begin(connection, length: length) == 0)
+    let front = RelayFront(run) { connection in
+      #expect(RelayFront.begin(connection, length: length) == 0)
       feed(connection, 0)
     }
     let downstream = Downstream(port: front.port) { run.post { cr_loop_stop(run.loop) } }
@@ -245,8 +139,8 @@ private func connectTo(_ port: UInt16) -> Int32 {
     let run = ClientRun()
     run.stopsWhenDone = false
     var exchange: Exchange?
-    let front = Front(run) { connection in
-      #expect(Front.begin(connection, length: total) == 0)
+    let front = RelayFront(run) { connection in
+      #expect(RelayFront.begin(connection, length: total) == 0)
       exchange = run.start("one", upstream.url(), ClientRun.Request(stallTimeout: 300)) {
         #expect($0.relay(to: connection) == 0)
       }
@@ -274,8 +168,8 @@ private func connectTo(_ port: UInt16) -> Int32 {
       run.post { cr_loop_stop(run.loop) }
     }
     var exchange: Exchange?
-    let front = Front(run) { connection in
-      #expect(Front.begin(connection, length: 1 << 40) == 0)
+    let front = RelayFront(run) { connection in
+      #expect(RelayFront.begin(connection, length: 1 << 40) == 0)
       exchange = run.start("one", upstream.url()) { #expect($0.relay(to: connection) == 0) }
     }
     _ = Downstream(port: front.port, limit: 1 << 20) {}
@@ -297,9 +191,9 @@ private func connectTo(_ port: UInt16) -> Int32 {
     }
     var exchange: Exchange!
     var held: OpaquePointer!
-    let front = Front(run) { connection in
+    let front = RelayFront(run) { connection in
       held = connection
-      #expect(Front.begin(connection, length: 100) == 0)
+      #expect(RelayFront.begin(connection, length: 100) == 0)
       exchange = run.start("one", upstream.url()) { exchange in
         #expect(exchange.relay(to: connection) == 0)
         run.after(100) {
@@ -331,10 +225,10 @@ private func connectTo(_ port: UInt16) -> Int32 {
     let run = ClientRun()
     run.stopsWhenDone = false
     let state = CR_ESTATE.rawValue
-    let front = Front(run) { connection in
+    let front = RelayFront(run) { connection in
       run.start("one", upstream.url()) { one in
         #expect(one.relay(to: connection) == state)  // no answer begun
-        #expect(Front.begin(connection, length: 5) == 0)
+        #expect(RelayFront.begin(connection, length: 5) == 0)
         run.start("two", upstream.url()) { two in
           #expect(two.collect() == 0)
           #expect(two.relay(to: connection) == state)  // consumed already

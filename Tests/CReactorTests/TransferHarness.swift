@@ -14,6 +14,7 @@ final class Exchange {
   fileprivate(set) var status: Int32 = 0
   fileprivate(set) var headers = ""
   fileprivate(set) var length: UInt64?
+  fileprivate(set) var headAddress = ""
   fileprivate(set) var code: cr_transfer_code?
   fileprivate(set) var message = ""
   fileprivate(set) var address = ""
@@ -35,8 +36,8 @@ final class Exchange {
     run.call { cr_transfer_collect(pointer!, max) }
   }
   func cancel() { run.call { cr_transfer_cancel(pointer!) } }
-  func relay(to connection: OpaquePointer, skip: UInt64 = 0) -> Int32 {
-    run.call { cr_respond_relay(connection, pointer!, skip) }
+  func relay(to connection: OpaquePointer, skip: UInt64 = 0, take: UInt64 = 0) -> Int32 {
+    run.call { cr_respond_relay(connection, pointer!, skip, take) }
   }
 }
 
@@ -115,6 +116,8 @@ final class ClientRun: @unchecked Sendable {
     var firstByteTimeout: UInt32 = 0
     var stallTimeout: UInt32 = 0
     var fresh = false
+    var avoid: String?
+    var closeOnError = false
   }
 
   /// `whenHead` collects unless told otherwise.
@@ -143,6 +146,8 @@ final class ClientRun: @unchecked Sendable {
     let headers = request.headers.flatMap { Array($0.utf8CString) }
     let body = Array((request.body ?? "").utf8)
     let user = Unmanaged.passUnretained(exchange).toOpaque()
+    let avoid = request.avoid.map { strdup($0)! }
+    defer { free(avoid) }
     let callbacks = cr_transfer_callbacks(
       on_head: { user, head in exchangeOf(user).take(head.pointee) },
       on_done: { user, result in exchangeOf(user).take(result.pointee) })
@@ -155,7 +160,8 @@ final class ClientRun: @unchecked Sendable {
               body: UnsafeRawPointer(body.baseAddress), body_len: body.count,
               connect_timeout_ms: request.connectTimeout,
               first_byte_timeout_ms: request.firstByteTimeout,
-              stall_timeout_ms: request.stallTimeout, fresh_connection: request.fresh)
+              stall_timeout_ms: request.stallTimeout, fresh_connection: request.fresh,
+              avoid: UnsafePointer(avoid), close_on_error: request.closeOnError)
             return call { cr_transfer_start(client, &raw, callbacks, user, &exchange.pointer) }
           }
         }
@@ -215,6 +221,7 @@ extension Exchange {
     status = head.status
     length = head.has_content_length ? head.content_length : nil
     headers = text(head.headers, head.headers_len)
+    headAddress = String(cString: head.address)
     run.note("\(name) head \(status)")
     whenHead(self)
   }

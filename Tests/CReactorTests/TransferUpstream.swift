@@ -17,23 +17,42 @@ final class Upstream: Sendable {
   private let seen = Mutex(Seen())
 
   /// `script` runs once for each connection, on its own thread; the connection closes after it.
-  init(_ script: @escaping @Sendable (Peer) -> Void) {
+  convenience init(_ script: @escaping @Sendable (Peer) -> Void) {
+    self.init(at: 0x7f00_0001, port: 0, script)!
+  }
+
+  /// Nil when the port is taken there.
+  init?(at host: UInt32, port wanted: UInt16, _ script: @escaping @Sendable (Peer) -> Void) {
     self.script = script
     listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    address.sin_addr.s_addr = host.bigEndian
+    address.sin_port = wanted.bigEndian
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
     let descriptor = listener
-    withUnsafeMutablePointer(to: &address) { pointer in
+    let isBound = withUnsafeMutablePointer(to: &address) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        precondition(bind(descriptor, $0, length) == 0)
-        precondition(listen(descriptor, 64) == 0)
-        getsockname(descriptor, $0, &length)
+        guard bind(descriptor, $0, length) == 0, listen(descriptor, 64) == 0 else { return false }
+        return getsockname(descriptor, $0, &length) == 0
       }
     }
     port = UInt16(bigEndian: address.sin_port)
+    guard isBound else {
+      Glibc.close(listener)
+      return nil
+    }
     startThread { [self] in acceptAll() }
+  }
+
+  /// One at 127.0.0.1 and one at 127.0.0.2, on the same port.
+  static func pair(
+    _ first: @escaping @Sendable (Peer) -> Void, _ second: @escaping @Sendable (Peer) -> Void
+  ) -> (Upstream, Upstream) {
+    while true {
+      let one = Upstream(first)
+      if let two = Upstream(at: 0x7f00_0002, port: one.port, second) { return (one, two) }
+    }
   }
 
   /// Answers each request of each connection with the same bytes.

@@ -13,7 +13,12 @@ import botocore.config
 import globus_sdk
 import pytest
 
+import faults
+import raw
+from authority import Authority
+from clients import client_sites, site  # fixtures
 from frontend import Program, sign_in
+from liar import Liar, honest
 
 TRANSFER = "urn:globus:auth:scope:transfer.api.globus.org:all"
 
@@ -186,3 +191,72 @@ def s3(local, credential):
         "s3", endpoint_url=local.base_url, region_name="globus",
         aws_access_key_id=credential["access_key_id"], aws_secret_access_key="any",
         config=botocore.config.Config(retries={"max_attempts": 1}))
+
+
+LIED_ABOUT = "1b6d2c9e-0000-4000-8000-00000000dead"
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    """Whose certificates the frontend of `bed` trusts."""
+    return Authority(tmp_path_factory.mktemp("authority") / "trusted")
+
+
+@pytest.fixture(scope="session")
+def shared_bed(tmp_path_factory, authority):
+    folder = tmp_path_factory.mktemp("lied-about")
+    log = tmp_path_factory.mktemp("log") / "stderr"
+    with Liar(folder, authority) as liar, run_local(
+        *("--collection", f"{LIED_ABOUT}={folder}", "--guest", LIED_ABOUT),
+        *("--https-server", f"{LIED_ABOUT}={liar.url}", "--upstream-ca", authority.certificate),
+        *("--listen", "127.0.0.1:0"), log=log,
+    ) as local:
+        yield faults.bed(local, folder, LIED_ABOUT, liar)
+
+
+@pytest.fixture
+def bed(shared_bed):
+    """The frontend before a liar that is honest until a test says otherwise."""
+    tls = shared_bed.liar.tls
+    shared_bed.liar.plan(honest)
+    yield shared_bed
+    shared_bed.liar.tls = tls
+
+
+MAPPED = "1b6d2c9e-0000-4000-8000-0000000000aa"
+GUEST = "1b6d2c9e-0000-4000-8000-0000000000bb"
+
+
+@pytest.fixture(scope="session")
+def shared_globus(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("of-globus")
+    log = tmp_path_factory.mktemp("log") / "stderr"
+    with run_local(
+        *("--collection", f"{MAPPED}={folder}", "--collection", f"{GUEST}={folder}"),
+        *("--guest", GUEST, "--listen", "127.0.0.1:0"), log=log,
+    ) as local:
+        yield faults.bed(local, folder, MAPPED), faults.bed(local, folder, GUEST)
+
+
+@pytest.fixture
+def globus_mapped(shared_globus):
+    """A mapped collection of a stand-in without faults; a test sets them by `faults.set_faults`."""
+    mapped, _ = shared_globus
+    yield mapped
+    faults.set_faults(mapped.local)
+
+
+@pytest.fixture
+def globus_guest(shared_globus):
+    """The same for a guest collection."""
+    _, guest = shared_globus
+    yield guest
+    faults.set_faults(guest.local)
+
+
+@pytest.fixture
+def wire(local, credential):
+    """A connection on which requests go out as they are written."""
+    connection = raw.Connection(local.base_url, credential)
+    yield connection
+    connection.close()

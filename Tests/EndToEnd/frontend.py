@@ -124,3 +124,15 @@ def audit_row(database, request_id):
             return rows[0]
         time.sleep(0.05)
     raise AssertionError(f"no audit row for {request_id}")
+
+
+def audit_rows(database, request_ids):
+    """The rows of many requests by their ids, as soon as all are there."""
+    wanted = set(request_ids)
+    for _ in range(60):
+        rows = [row for row in audit(database, "--since", "1h") if row["request_id"] in wanted]
+        if len(rows) >= len(wanted):
+            assert len(rows) == len(wanted), "a request has two rows"
+            return {row["request_id"]: row for row in rows}
+        time.sleep(0.05)
+    raise AssertionError(f"{len(wanted) - len(rows)} requests have no audit row")

@@ -90,31 +90,3 @@ def test_buckets_are_collections(local, s3):
     with pytest.raises(botocore.exceptions.ClientError) as caught:
         s3.create_bucket(Bucket="11111111-2222-4333-8444-555555555555")
     assert caught.value.response["Error"]["Code"] == "AccessDenied"
-
-
-@pytest.mark.parametrize("probe, code", [
-    ("get_bucket_policy", "NoSuchBucketPolicy"), ("get_bucket_cors", "NoSuchCORSConfiguration"),
-    ("get_bucket_tagging", "NoSuchTagSet"),
-    ("get_bucket_lifecycle_configuration", "NoSuchLifecycleConfiguration"),
-    ("get_bucket_encryption", "ServerSideEncryptionConfigurationNotFoundError"),
-    ("get_object_lock_configuration", "ObjectLockConfigurationNotFoundError"),
-    ("get_bucket_ownership_controls", "OwnershipControlsNotFoundError"),
-    ("get_public_access_block", "NoSuchPublicAccessBlockConfiguration"),
-    ("get_bucket_replication", "ReplicationConfigurationNotFoundError"),
-    ("get_bucket_website", "NoSuchWebsiteConfiguration"),
-])
-def test_what_an_ordinary_bucket_does_not_have(local, s3, probe, code):
-    with pytest.raises(botocore.exceptions.ClientError) as caught:
-        getattr(s3, probe)(Bucket=local.collection)
-    assert caught.value.response["Error"]["Code"] == code
-    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
-
-
-def test_what_an_ordinary_bucket_has(local, s3):
-    bucket = {"Bucket": local.collection}
-    assert "Status" not in s3.get_bucket_versioning(**bucket)
-    assert s3.get_bucket_acl(**bucket)["Grants"][0]["Permission"] == "FULL_CONTROL"
-    assert s3.get_bucket_request_payment(**bucket)["Payer"] == "BucketOwner"
-    assert "LoggingEnabled" not in s3.get_bucket_logging(**bucket)
-    s3.get_bucket_notification_configuration(**bucket)
-    s3.get_bucket_accelerate_configuration(**bucket)

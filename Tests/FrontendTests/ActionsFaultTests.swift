@@ -1,7 +1,7 @@
-import Reactor
 import Testing
 
 @testable import Frontend
+@testable import Reactor
 
 /// What a collection's server does wrong, and what a client sees of it: an error, or a cut
 /// connection, never wrong bytes.
@@ -50,7 +50,28 @@ import Testing
     #expect(try await own.ask("GET", "/a.txt").body == "<html>")
   }
 
-  @Test(arguments: [("bytes=3-", 206, "3456"), ("bytes=-1", 206, "6")])
+  @Test @Loop func aSizeThatAgreesOnAnotherNode() async throws {
+    let bed = try bed(size: 5) { exchange in
+      let isFresh = exchange.head.target == "/a.txt" && Self.count(exchange) > 1
+      _ = await exchange.respond(200, [:], body: Array((isFresh ? "12345" : "").utf8))
+    }
+    defer { bed.close() }
+    Self.counts = [:]
+    let answer = try await bed.ask("GET", "/a.txt")
+    #expect(answer.status == 200 && answer.body == "12345")
+    #expect(bed.collection.connections == [.any, .fresh(avoiding: ["127.0.0.1"])])
+  }
+
+  @Loop private static var counts: [String: Int] = [:]
+  @Loop private static func count(_ exchange: Exchange) -> Int {
+    counts[exchange.head.target, default: 0] += 1
+    return counts[exchange.head.target, default: 0]
+  }
+
+  @Test(arguments: [
+    ("bytes=3-", 206, "3456"), ("bytes=-1", 206, "6"), ("bytes=1-3", 206, "123"),
+    ("bytes=0-0", 206, "0"), ("bytes=0-5", 206, "012345"), ("bytes=0-6", 206, "0123456"),
+  ])
   @Loop func theWholeForARangeIsSkipped(_ header: String, _ status: Int, _ body: String)
     async throws
   {
@@ -58,12 +79,79 @@ import Testing
     defer { bed.close() }
     let answer = try await bed.ask("GET", "/a.txt", ["Range": header])
     #expect(answer.status == status && answer.body == body)
+    #expect(try bed.row(answer)["outcome"] == "ok")
   }
 
-  @Test @Loop func theWholeForAMiddleRangeIsRefused() async throws {
-    let bed = try bed(size: 7, replying("0123456"))
+  @Test @Loop func aPartTooFarBehindTheStartIsNotReadTowards() async throws {
+    let size = GlobusLimits.skippedBytes + 10
+    let bed = try bed(size: Int(size)) { exchange in
+      _ = exchange.begin(200, [:], length: size)
+      _ = await exchange.write([0])
+      _ = await exchange.finish()
+    }
     defer { bed.close() }
-    #expect(try await bed.ask("GET", "/a.txt", ["Range": "bytes=1-3"]).status == 503)
+    let first = GlobusLimits.skippedBytes + 1
+    let answer = try await bed.ask("GET", "/a.txt", ["Range": "bytes=\(first)-\(first + 1)"])
+    #expect(answer.status == 503 && answer.body.contains("64 MiB"))
+    #expect(answer.headers["Retry-After"] != nil)
+  }
+
+  private static let far = GlobusLimits.skippedBytes
+  typealias Fit = (
+    status: Int, length: UInt64?, total: String, size: UInt64, range: ClosedRange<UInt64>,
+    fit: GetObject.Fit
+  )
+  private static let fits: [Fit] = [
+    (200, 10, "", 10, 0...9, .part(skip: 0, take: nil)),
+    (200, 10, "", 10, 2...9, .part(skip: 2, take: nil)),
+    (200, 10, "", 10, 2...8, .part(skip: 2, take: 7)),
+    (200, nil, "", 10, 2...8, .part(skip: 2, take: 7)),
+    (200, 9, "", 10, 2...8, .disagreement),
+    (200, far + 9, "", far + 9, far...far, .part(skip: far, take: 1)),
+    (200, far + 9, "", far + 9, (far + 1)...(far + 8), .tooFar),
+    (206, 7, "*", 10, 2...8, .part(skip: 0, take: nil)),
+    (206, 7, "10", 10, 2...8, .part(skip: 0, take: nil)),
+    (206, 7, "11", 10, 2...8, .disagreement), (206, 6, "*", 10, 2...8, .disagreement),
+    (206, nil, "*", 10, 2...8, .part(skip: 0, take: nil)),
+    (206, 2, "*", far * 4, (far * 2)...(far * 2 + 1), .part(skip: 0, take: nil)),
+  ]
+
+  @Test(arguments: fits.indices) func whereTheBytesAre(_ n: Int) {
+    let it = Self.fits[n]
+    let answer = ResponseHead(
+      status: it.status,
+      headers: it.total.isEmpty ? [:] : ["Content-Range": "bytes 2-8/\(it.total)"],
+      contentLength: it.length, address: "")
+    let head = ObjectHead(status: 206, headers: [:], size: it.size, modified: 0, range: it.range)
+    #expect(GetObject.fit(answer, for: head) == it.fit, "\(it)")
+  }
+
+  @Test @Loop func headersOfTheServerStayBehind() async throws {
+    let bed = try bed(size: 5) { exchange in
+      _ = await exchange.respond(
+        200,
+        [
+          "Set-Cookie": "a=b", "Location": "https://evil.example.org/",
+          "WWW-Authenticate": "Bearer", "Content-Type": "text/html", "Content-Encoding": "gzip",
+          "X-Amz-Request-Id": "forged", "ETag": "\"theirs\"", "Server": "Apache",
+          "Strict-Transport-Security": "max-age=1", "Refresh": "0; url=/", "X-Forged": "x",
+          "Access-Control-Allow-Origin": "*",
+        ], body: Array("12345".utf8))
+    }
+    defer { bed.close() }
+    let answer = try await bed.ask("GET", "/a.txt")
+    #expect(answer.body == "12345")
+    let names = Set(answer.headers.fields.map { $0.name.lowercased() })
+    #expect(
+      names == [
+        "date", "content-length", "etag", "last-modified", "accept-ranges", "content-type",
+        "content-security-policy", "x-content-type-options", "x-amz-request-id", "x-amz-id-2",
+        "server",
+      ])
+    #expect(answer.headers["Content-Type"] == "text/plain")
+    #expect(answer.headers["Server"] == "globus-s3-frontend")
+    #expect(answer.headers.fields.allSatisfy { !$0.value.contains("forged") })
+    #expect(answer.headers["ETag"] != "\"theirs\"")
   }
 
   @Test @Loop func aBodyCutMidway() async throws {

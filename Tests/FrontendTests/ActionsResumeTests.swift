@@ -40,6 +40,9 @@ import Testing
     #expect(try bed.column("outcome") == ["ok"])
     #expect(try bed.column("bytes_out") == ["\(end - first)"])
     #expect(bed.collection.asked.filter { $0.hasPrefix("read") }.count >= 3)
+    // Where it broke it is not gone on with, if there is another node.
+    let again = TransferRequest.Connection.fresh(avoiding: ["127.0.0.1"])
+    #expect(bed.collection.connections.dropFirst().prefix(1) == [again])
   }
 
   @Test @Loop func anObjectThatChangedIsCutNotSpliced() async throws {
@@ -49,6 +52,8 @@ import Testing
       kind: .file, size: UInt64(Self.size), modified: GatewayBed.modified + 1)
     await #expect(throws: TransferError.self) { try await bed.bytes("/a.bin", [:]) }
     #expect(try bed.column("outcome") == ["upstream_abort"])
+    let detail = try bed.column("error_detail", of: "request")
+    #expect(detail[0].contains("broken") && detail[0].contains("the object has changed"))
   }
 
   @Test @Loop func aTagThatChangedIsCutNotSpliced() async throws {
@@ -56,6 +61,7 @@ import Testing
     defer { bed.close() }
     await #expect(throws: TransferError.self) { try await bed.bytes("/a.bin", [:]) }
     #expect(try bed.column("outcome") == ["upstream_abort"])
+    #expect(try bed.column("error_detail", of: "request")[0].contains("the ETag has changed"))
   }
 
   @Test @Loop func itIsNotTriedForEver() async throws {
@@ -64,5 +70,15 @@ import Testing
     await #expect(throws: TransferError.self) { try await bed.bytes("/a.bin", [:]) }
     #expect(bed.collection.asked.filter { $0.hasPrefix("read") }.count == 1 + Limits.resumes)
     #expect(try bed.column("outcome") == ["upstream_abort"])
+  }
+
+  @Test @Loop func whyItWasNotGoneOnWithIsRecorded() async throws {
+    let bed = try breaking(after: 400_000)
+    defer { bed.close() }
+    bed.collection.errorAfterFirstRead = .expired
+    await #expect(throws: TransferError.self) { try await bed.bytes("/a.bin", [:]) }
+    #expect(try bed.column("outcome") == ["upstream_abort"])
+    let detail = try bed.column("error_detail", of: "request")
+    #expect(detail[0].contains("not gone on with: the server said expired"))
   }
 }

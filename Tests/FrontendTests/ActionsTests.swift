@@ -147,10 +147,10 @@ private let text = "0123456789"
     defer { bed.close() }
     let answer = try await bed.ask(
       "GET", "/a.txt",
-      query: "response-content-disposition=attachment%0D%0AX%3A%20y&response-content-type=a%2Fb")
+      query: "response-content-disposition=attachment%3B%20x&response-content-type=a%2Fb")
     #expect(answer.headers["Content-Type"] == "a/b")
-    #expect(answer.headers["Content-Disposition"] == "attachment  X: y")
-    #expect(answer.headers["X"] == nil)
+    #expect(answer.headers["Content-Disposition"] == "attachment; x")
+    #expect(answer.headers["Content-Security-Policy"] == "sandbox")
   }
 
   @Test @Loop func aBucketIsItsRootFolder() async throws {

@@ -253,7 +253,7 @@ private let line2 = "0000000a accept 2026-11-23T08:00:00Z \(key2)"
   }
 
   @Test func limits() throws {
-    let largest = [UInt8](repeating: 7, count: 2048)
+    let largest = [UInt8](repeating: 7, count: CredentialLimits.cookieBytes)
     let text = try keyring.sealCookie(largest, context: "", now: 0)
     #expect(text.utf8.count <= 4096)
     #expect(keyring.openCookie(text, context: "", now: 0) == largest)

@@ -38,8 +38,8 @@ func sealer(_ keyring: Keyring = .random(), origin: String = credentialOrigin) -
     var full = credential(collections: 3)
     full.isStrict = true
     full.username = "Müller@université.example"
-    full.collections[0].rootFolder = ""
-    full.collections[1].rootFolder = "/projects/climate ☂/"
+    full.collections[0].rootFolder = RootFolder(String(repeating: "f", count: 1023))
+    full.collections[1].rootFolder = RootFolder("/projects/climate ☂/")
     full.collections[1].httpsHost = "[::1]:8443"
     full.collections[1].httpsRefresh = token(expiresAt: 0)
     full.collections[2].https.secret = Secret("with.other~characters+/and=")
@@ -71,9 +71,14 @@ func sealer(_ keyring: Keyring = .random(), origin: String = credentialOrigin) -
     #expect(sealed.secretAccessKey.value.utf8.allSatisfy(Base62.isDigit))
   }
 
-  @Test func twentyCollectionsFit() throws {
+  /// Also with host names of twice the usual length, and with refresh tokens.
+  @Test func asManyCollectionsFitAsASignInMayName() throws {
     let sealer = sealer()
-    let many = credential(collections: 20)
+    var many = credential(collections: CredentialLimits.collections)
+    for index in many.collections.indices {
+      many.collections[index].httpsHost += String(repeating: "h", count: 35)
+      many.collections[index].httpsRefresh = token(expiresAt: 0)
+    }
     let sealed = try sealer.seal(many)
     #expect(sealed.accessKeyID.utf8.count <= 4096)
     #expect(try sealer.open(sealed.accessKeyID) == many)
@@ -81,7 +86,7 @@ func sealer(_ keyring: Keyring = .random(), origin: String = credentialOrigin) -
 
   @Test func tooManyForTheTextIsSaidWhenSealing() {
     #expect(throws: CredentialError.tooLong(field: "access key id", limit: 4096)) {
-      try sealer().seal(credential(collections: 30))
+      try sealer().seal(credential(collections: 10, tokenLength: 400))
     }
   }
 

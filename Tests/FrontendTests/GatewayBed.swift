@@ -17,7 +17,12 @@ import Testing
   var freshFiles: [String: FileStatus] = [:]
   var statError: GlobusError?
   var readError: GlobusError?
+  var errorAfterFirstRead: GlobusError?
+  /// A folder that can't be listed.
+  var deniedFolder: String?
   private(set) var asked: [String] = []
+  /// Of each read.
+  private(set) var connections: [TransferRequest.Connection] = []
   private let client: HTTPClient
   private let upstream: UInt16
 
@@ -47,6 +52,7 @@ import Testing
     asked.append("list \(path)")
     trace.calls += 1
     if let statError { throw statError }
+    if path == deniedFolder { throw .denied }
     let folder = path == "/" ? "/" : path + "/"
     guard path == "/" || files[path]?.kind == .directory else { throw .notFound }
     return files.compactMap { file, status in
@@ -56,14 +62,18 @@ import Testing
   }
 
   func read(
-    _ path: String, range: ClosedRange<UInt64>?, trace: UpstreamTrace
+    _ path: String, range: ClosedRange<UInt64>?, over connection: TransferRequest.Connection,
+    trace: UpstreamTrace
   ) async throws(GlobusError) -> Transfer {
     asked.append("read \(path)" + (range.map { " \($0.lowerBound)-\($0.upperBound)" } ?? ""))
+    connections.append(connection)
     trace.calls += 1
     if let readError { throw readError }
+    if let errorAfterFirstRead, connections.count > 1 { throw errorAfterFirstRead }
     var request = TransferRequest(
       "GET", "http://127.0.0.1:\(upstream)\(PercentEncoding.path(path))")
     if let range { request.headers.add("Range", "bytes=\(range.lowerBound)-\(range.upperBound)") }
+    request.connection = connection
     do {
       return try await client.start(request)
     } catch {
@@ -253,12 +263,12 @@ struct Answer: Sendable {
   }
 
   /// Values of one column of all rows, oldest first.
-  func column(_ name: String) throws -> [String] {
+  func column(_ name: String, of table: String = "requests") throws -> [String] {
     #expect(audit.flush())
     var lines: [String] = []
     var output = QueryOutput(.csv, width: nil, isTerminal: false) { lines.append($0) }
     let reader = try QueryReader(path: folder + "/audit.db")
-    try reader.sql("SELECT \(name) FROM requests ORDER BY id", &output)
+    try reader.sql("SELECT \(name) FROM \(table) ORDER BY id", &output)
     return lines.dropFirst().map { String($0.prefix { $0 != "\r" && $0 != "\n" && $0 != "\r\n" }) }
   }
 }

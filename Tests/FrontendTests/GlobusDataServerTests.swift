@@ -34,6 +34,12 @@ private let manager = """
   Failure while contacting GCS Manager API.
   """
 
+private let mfa = {
+  var requirements = SignInRequirements.none
+  requirements.needsMFA = true
+  return requirements
+}()
+
 @Suite struct GlobusDataServerTests {
   @Test(arguments: [
     ("A", missing, FaultTriage.Verdict.missing), ("A, CR LF", "GridFTP-Errno: 2\r\nx", .missing),
@@ -46,7 +52,7 @@ private let manager = """
     ("full", "c=NO_SPACE_LEFT", .full), ("quota", "c=QUOTA_EXCEEDED", .full),
     ("session", "c=LOGIN_DENIED", .signIn),
     ("consent", #"{"code": "x", "authorization_parameters": {}}"#, .signIn),
-    ("no account", #"c=LOGIN_DENIED {"DATA_TYPE": "invalid_user#1.0.0"}"#, .denied),
+    ("no account", #"c=LOGIN_DENIED {"DATA_TYPE": "invalid_user#1.0.0"}"#, .noAccount),
   ])
   func triage(name: String, body: String, expected: FaultTriage.Verdict) {
     #expect(FaultTriage.verdict(body.utf8) == expected)
@@ -61,9 +67,18 @@ private let manager = """
     (302, "", GlobusError.expired), (401, #"{"authorization_parameters": {}}"#, .expired),
     (
       401, #"{"authorization_parameters": {"session_required_mfa": true}}"#,
-      .signInRequired
+      .signInRequired(mfa)
     ),
-    (403, "", .denied), (403, #"{"authorization_parameters": {}}"#, .signInRequired),
+    (
+      // Only scopes are named, and empty demands: the token has ended.
+      401,
+      #"{"authorization_parameters": {"session_required_identities": [], "#
+        + #""session_required_mfa": false, "session_required_policies": "", "#
+        + #""session_required_single_domain": null, "required_scopes": ["x"]}}"#, .expired
+    ),
+    (401, #"session_required_"#, .expired), (403, "does not map to a valid username", .noAccount),
+    (403, "", .denied), (403, #"{"authorization_parameters": {}}"#, .signInRequired(.none)),
+    (403, #"{"authorization_parameters": {"session_required_mfa": true}}"#, .signInRequired(mfa)),
     (404, missing, .notFound), (404, missingAtOpen, .notFound), (404, backend, nil),
     (404, mapping, nil), (404, manager, nil), (404, "", nil), (500, missing, .notFound),
     (404, "c=PERMISSION_DENIED", .denied), (404, "Is a directory", .notFound),
@@ -113,7 +128,21 @@ private let manager = """
     ("https://-a.example.org", nil), ("https://[::1]", nil), ("https://", nil), ("", nil),
     ("https://a..b", nil), ("https://a:0", nil), ("https://a:65536", nil), ("https://a:", nil),
     ("https://ü.example.org", nil), ("https://a.example.org\r\nX: y", nil),
-    ("data.example.org", nil),
+    ("data.example.org", nil), ("javascript:alert(1)", nil), ("javascript://a.example.org", nil),
+    ("file:///etc/passwd", nil), ("//a.example.org", nil), ("https:a.example.org", nil),
+    ("https://a.example.org.", nil), ("https://.a.example.org", nil), ("https://.", nil),
+    ("https://[::ffff:127.0.0.1]:443", nil), ("https://::1", nil), ("https://a.example.org:", nil),
+    ("https://a.example.org:-1", nil), ("https://a.example.org:99999999999999999999", nil),
+    ("https://a.example.org:443:443", nil), ("https://a.example.org:8443/../x", nil),
+    ("https://a.example.org\\@evil.example.org", nil), ("https://a.example.org%2fx", nil),
+    ("https://a.example.org%00.evil.example.org", nil), ("https://a.example.org\0", nil),
+    (" https://a.example.org", nil), ("https://a.example.org ", nil), ("https://a b", nil),
+    ("https://а.example.org", nil),  // a Cyrillic letter
+    ("https://xn--bcher-kva.example.org", "xn--bcher-kva.example.org"),
+    ("https://192.0.2.7:8443", "192.0.2.7:8443"), ("https://2130706433", nil),
+    ("https://0x7f000001", nil), ("https://0x7f.1", nil), ("https://127.1", nil),
+    ("https://0177.0.0.1", nil), ("https://127.0.0.01", nil), ("https://256.0.0.1", nil),
+    ("https://1.example.org", "1.example.org"),
   ])
   func servers(text: String, expected: String?) {
     #expect(HTTPSServer(text)?.authority == expected)

@@ -19,26 +19,39 @@ private let noAccount =
   #"530-Login incorrect. : GlobusError: v=1 c=LOGIN_DENIED\\r\\n530-GridFTP-JSON-Result: "#
   + #"{\"detail\": {\"DATA_TYPE\": \"invalid_user#1.0.0\"}}"#
 private let parameters = #", "authorization_parameters": {"session_required_mfa": true}"#
+private let mfa = requirements { $0.needsMFA = true }
+private let domain = requirements { $0.domains = ["uni.example"] }
+private let login = requirements { $0.promptsLogin = true }
+
+private func requirements(_ set: (inout SignInRequirements) -> Void) -> SignInRequirements {
+  var requirements = SignInRequirements.none
+  set(&requirements)
+  return requirements
+}
 
 @Suite struct GlobusErrorTests {
   @Test(arguments: [
     (401, body("AuthenticationFailed"), GlobusError.expired),
     (401, body("ClientError.AuthenticationFailed"), .expired),
     (401, [], .expired),
-    (403, body("ConsentRequired", "", #", "required_scopes": ["x"]"#), .signInRequired),
-    (403, body("AuthPolicyFailed", "", parameters), .signInRequired),
-    (403, body("SomethingNew", "", parameters), .signInRequired),
+    (403, body("ConsentRequired", "", #", "required_scopes": ["x"]"#), .signInRequired(.none)),
+    (403, body("AuthPolicyFailed", "", parameters), .signInRequired(mfa)),
+    (403, body("AuthPolicyFailed"), .signInRequired(login)),
+    (403, body("SomethingNew", "", parameters), .signInRequired(mfa)),
     (403, body("SomethingNew", "", #", "authorization_parameters": null"#), .denied),
     (403, body("EndpointPermissionDenied"), .denied),
+    (403, body("EndpointPermissionDenied", "", parameters), .signInRequired(mfa)),
     (403, body("PermissionDenied"), .denied),
     (404, body("ClientError.NotFound"), .notFound),
     (404, body("NotFound", "c=PATH_NOT_FOUND GridFTP-Errno: 2"), .notFound),
     (404, body("EndpointNotFound"), .collectionNotFound),
     (404, Array("<html>".utf8), .unavailable("Transfer answered 404 without an error document")),
-    (502, body(loginFailed, session, parameters), .signInRequired),
-    (502, body(loginFailed, session), .signInRequired),
-    (502, body(loginFailed, noAccount), .denied),
-    (502, body(loginFailed, noAccount, parameters), .denied),
+    (502, body(loginFailed, session, parameters), .signInRequired(mfa)),
+    (502, body(loginFailed, session), .signInRequired(domain)),
+    (502, body(loginFailed, "c=LOGIN_DENIED"), .signInRequired(login)),
+    (502, body(loginFailed, noAccount), .noAccount),
+    (502, body(loginFailed, noAccount, parameters), .noAccount),
+    (502, body("EndpointError", session), .signInRequired(domain)),
     (502, body("ExternalError.DirListingFailed.NotDirectory"), .notFound),
     (502, body("ExternalError.DirListingFailed.PermissionDenied"), .denied),
     (502, body("ExternalError.StatFailed", "c=PATH_NOT_FOUND"), .notFound),

@@ -22,10 +22,10 @@ import Reactor
 
   /// With a certificate of `authority`, over TLS.
   init(
-    tls: TLSIdentity? = nil,
+    tls: TLSIdentity? = nil, at host: String = "127.0.0.1", port: UInt16 = 0,
     _ answer: @escaping @Loop @Sendable (RequestHead, _ number: Int) async -> Answer
   ) throws {
-    server = try Server(Server.Configuration(host: "127.0.0.1", port: 0), tls: tls) { exchange in
+    server = try Server(Server.Configuration(host: host, port: port), tls: tls) { exchange in
       self.requests.append(exchange.head)
       let answer = await answer(exchange.head, self.requests.count)
       _ = await exchange.respond(
@@ -75,10 +75,12 @@ final class TemporaryFolder: Sendable {
     return file
   }
 
-  /// A server's identity for `localhost`, and the file of the authority behind it.
-  @Loop func identity() throws -> (identity: TLSIdentity, caFile: String) {
+  /// A server's identity for a name, and the file of the authority behind it.
+  @Loop func identity(
+    _ name: String = "localhost"
+  ) throws -> (identity: TLSIdentity, caFile: String) {
     let authority = try CertificateAuthority(name: "test")
-    let issued = try authority.issue(dnsNames: ["localhost"])
+    let issued = try authority.issue(dnsNames: [name])
     let identity = try TLSIdentity(
       certificateFile: write(issued.certificatePEM, to: "server.pem"),
       keyFile: write(issued.privateKeyPEM, to: "server.key"))

@@ -28,7 +28,8 @@ import Testing
   @Test(arguments: [
     (GlobusError.notFound, "NoSuchKey", 404), (.collectionNotFound, "NoSuchBucket", 404),
     (.noHTTPS, "InvalidBucketState", 409), (.denied, "AccessDenied", 403),
-    (.expired, "ExpiredToken", 403), (.signInRequired, "AccessDenied", 403),
+    (.expired, "ExpiredToken", 403), (.signInRequired(.none), "AccessDenied", 403),
+    (.noAccount, "AccessDenied", 403),
     (.slowDown(retryAfter: 7), "SlowDown", 503), (.unavailable("x"), "ServiceUnavailable", 503),
     (.addressRefused("10.0.0.1"), "AccessDenied", 403), (.invalidRange, "InvalidRange", 416),
   ])
@@ -40,6 +41,9 @@ import Testing
     switch globus {
     case .denied, .expired, .signInRequired:
       #expect(error.message.contains("https://s3.example.org/c/?auth"))
+    case .noAccount:
+      // A sign-in would lead here again.
+      #expect(!error.message.contains("https://") && error.message.contains("administrator"))
     case .addressRefused:
       #expect(error.message.contains("10.0.0.1"))
       #expect(error.message.contains("--allow-private-upstream"))

@@ -7,7 +7,10 @@ import Testing
   private static let tokens = ContinuationToken(keys: [SecretBytes(Array(repeating: 7, count: 32))])
 
   private func request(_ query: String) throws -> ListingRequest {
-    try ListingRequest(query: try Query(query)) { Self.tokens.open($0) }
+    let query = try Query(query)
+    let form: ListingForm =
+      query.contains("versions") ? .versions : query["list-type"] == nil ? .version1 : .version2
+    return try ListingRequest(form, query: query) { Self.tokens.open($0) }
   }
 
   private func entries(_ names: [String]) -> [FolderEntry] {
@@ -28,7 +31,10 @@ import Testing
     ("list-type=2&delimiter=/&start-after=a/b", ["a/", "a0", "é"]),
     ("list-type=2&delimiter=/&max-keys=2", ["a-b", "a.txt"]),
     ("list-type=2&delimiter=/&max-keys=0", []),
-    ("list-type=2&prefix=a0", ["a0"]),
+    ("list-type=2&prefix=a0", ["a0"]), ("list-type=2&max-keys=0", []),
+    ("versions&delimiter=/&key-marker=a.txt&version-id-marker=null", ["a/", "a0", "é"]),
+    ("versions&delimiter=/&key-marker=a/", ["a0", "é"]),
+    ("versions&delimiter=/&marker=a0&start-after=a0", ["a-b", "a.txt", "a/", "a0", "é"]),
   ])
   func whatIsListedInS3sOrder(_ query: String, _ expected: [String]) throws {
     let all = query.contains("prefix=a/") ? [] : ["é", "a0", "a/", "a.txt", "a-b"]
@@ -73,6 +79,7 @@ import Testing
 
   @Test(arguments: [
     "max-keys=-1", "max-keys=abc", "max-keys=99999999999", "encoding-type=x", "list-type=3",
+    "versions&version-id-marker=null", "versions&key-marker=a&version-id-marker=3",
     "list-type=2&continuation-token=Zm9yZ2VkIGZvcmdlZCBmb3JnZWQ",
   ])
   func badArgumentsAreNamed(_ query: String) throws {

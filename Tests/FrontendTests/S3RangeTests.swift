@@ -82,19 +82,19 @@ import Testing
       (Conditions(), .proceed),
       (Conditions(ifMatch: tag), .proceed), (Conditions(ifMatch: bare), .proceed),
       (Conditions(ifMatch: "*"), .proceed), (Conditions(ifMatch: "\"x\", \(tag)"), .proceed),
-      (Conditions(ifMatch: "\"x\""), .preconditionFailed),
-      (Conditions(ifMatch: "W/\(tag)"), .preconditionFailed),
-      (Conditions(ifMatch: ""), .preconditionFailed),
+      (Conditions(ifMatch: "\"x\""), .preconditionFailed("If-Match")),
+      (Conditions(ifMatch: "W/\(tag)"), .preconditionFailed("If-Match")),
+      (Conditions(ifMatch: ""), .preconditionFailed("If-Match")),
       (Conditions(ifNoneMatch: tag), .notModified), (Conditions(ifNoneMatch: "*"), .notModified),
       (Conditions(ifNoneMatch: "\"x\""), .proceed),
       (Conditions(ifModifiedSince: at), .notModified),
       (Conditions(ifModifiedSince: before), .proceed), (Conditions(ifModifiedSince: "x"), .proceed),
       (Conditions(ifUnmodifiedSince: at), .proceed),
-      (Conditions(ifUnmodifiedSince: before), .preconditionFailed),
+      (Conditions(ifUnmodifiedSince: before), .preconditionFailed("If-Unmodified-Since")),
       // S3's documented pairs: the tag wins over the date.
       (Conditions(ifMatch: tag, ifUnmodifiedSince: before), .proceed),
       (Conditions(ifNoneMatch: "\"x\"", ifModifiedSince: at), .proceed),
-      (Conditions(ifMatch: "\"x\"", ifNoneMatch: tag), .preconditionFailed),
+      (Conditions(ifMatch: "\"x\"", ifNoneMatch: tag), .preconditionFailed("If-Match")),
     ]
     for (conditions, verdict) in rows {
       #expect(conditions.evaluate(etag: etag, modified: 784_111_777) == verdict, "\(conditions)")
@@ -103,7 +103,7 @@ import Testing
     let within = Conditions(ifMatch: String(many.dropFirst(4)) + tag)
     let beyond = Conditions(ifMatch: many + tag)
     #expect(within.evaluate(etag: etag, modified: 0) == .proceed)
-    #expect(beyond.evaluate(etag: etag, modified: 0) == .preconditionFailed)
+    #expect(beyond.evaluate(etag: etag, modified: 0) == .preconditionFailed("If-Match"))
     for (value, allows) in [(tag, true), (at, true), ("\"x\"", false), (before, false)] {
       #expect(
         Conditions(ifRange: value).allowRange(etag: etag, modified: 784_111_777) == allows)

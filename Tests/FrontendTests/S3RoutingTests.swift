@@ -8,9 +8,13 @@ private let uuid = "6d8f2e3a-1b2c-4d5e-8f90-a1b2c3d4e5f6"
   private func action(
     _ method: String, _ level: RequestAddress.Level, _ query: String, copies: Bool = false
   ) throws -> Action {
-    Action(method: method, level: level, query: try Query(query)) {
-      copies && $0 == "x-amz-copy-source" ? "a/b" : nil
-    }
+    try action(method, level, query, copies ? ["x-amz-copy-source": "a/b"] : [:])
+  }
+
+  private func action(
+    _ method: String, _ level: RequestAddress.Level, _ query: String, _ headers: [String: String]
+  ) throws -> Action {
+    Action(method: method, level: level, query: try Query(query)) { headers[$0] }
   }
 
   @Test(arguments: [
@@ -29,7 +33,14 @@ private let uuid = "6d8f2e3a-1b2c-4d5e-8f90-a1b2c3d4e5f6"
     ("POST", .object, "uploads", "CreateMultipartUpload"),
     ("POST", .bucket, "delete", "DeleteObjects"),
     ("PUT", .bucket, "", "CreateBucket"), ("POST", .bucket, "", "PostObject"),
-    ("OPTIONS", .object, "", "Preflight"),
+    ("OPTIONS", .object, "", "Preflight"), ("DELETE", .bucket, "", "DeleteBucket"),
+    ("GET", .bucket, "versions&key-marker=a", "ListObjectVersions"),
+    ("GET", .bucket, "uploads", "ListMultipartUploads"),
+    ("GET", .object, "attributes", "GetObjectAttributes"),
+    ("GET", .object, "torrent", "GetObjectTorrent"),
+    ("GET", .bucket, "metrics", "ListBucketMetricsConfigurations"),
+    ("GET", .bucket, "metrics&id=a", "GetBucketMetricsConfiguration"),
+    ("PUT", .bucket, "metrics&id=a", "PutBucketMetricsConfiguration"),
     ("GET", .service, "auth", "AuthStart"), ("GET", .bucket, "auth=&strict", "AuthStart"),
     ("GET", .service, "auth-callback&code=x&state=y", "AuthCallback"),
   ])
@@ -44,6 +55,34 @@ private let uuid = "6d8f2e3a-1b2c-4d5e-8f90-a1b2c3d4e5f6"
     let part = try action("PUT", .object, "uploadId=1&partNumber=2", copies: true)
     #expect(part == .unsupported("UploadPartCopy"))
     #expect(try action("GET", .object, "", copies: true) == .getObject)
+  }
+
+  @Test(arguments: [
+    (["x-amz-acl": "private"], true), (["x-amz-acl": "bucket-owner-full-control"], true),
+    (["x-amz-acl": "private", "content-length": "0"], true), ([:], false),
+    (["x-amz-acl": "public-read"], false),
+    (["x-amz-acl": "private", "content-length": "9"], false),
+    (["x-amz-acl": "private", "transfer-encoding": "chunked"], false),
+    (["x-amz-acl": "private", "x-amz-grant-read": "id=1"], false),
+  ])
+  func onlyTheACLThatThereIsIsPut(_ headers: [String: String], _ isKept: Bool) throws {
+    for (level, name) in [(RequestAddress.Level.bucket, "PutBucketAcl"), (.object, "PutObjectAcl")]
+    {
+      let action = try action("PUT", level, "acl", headers)
+      #expect(action == (isKept ? .keepACL(name) : .unsupported(name)))
+      #expect((action.refusal == nil) == isKept)
+    }
+  }
+
+  @Test(arguments: [
+    ([:], true), (["x-amz-acl": "private"], true),
+    (["x-amz-bucket-object-lock-enabled": "false"], true), (["x-amz-acl": "public-read"], false),
+    (["x-amz-bucket-object-lock-enabled": "True"], false), (["x-amz-grant-write": "id=1"], false),
+  ])
+  func aBucketIsNotMadeWithMoreThanItHas(_ headers: [String: String], _ isMade: Bool) throws {
+    let action = try action("PUT", .bucket, "", headers)
+    #expect(action == (isMade ? .createBucket : .unsupported("CreateBucket")))
+    #expect((action.refusal == nil) == isMade)
   }
 
   @Test(arguments: ["what", "what=", "acl&policy", "auth", "auth-callback", "uploads&what"])

@@ -128,16 +128,61 @@ private let b = CollectionID("1b6d2c9e-0000-4000-8000-00000000bbbb")!
   }
 
   @Test func flowsThatDoNotFitACookieAreRefused() {
-    let targets = (0..<10).map { index in
-      SignInFlow.Target(
-        id: CollectionID("1b6d2c9e-0000-4000-8000-00000000000\(index)")!,
-        known: SignInFlow.Target.Known(
-          httpsHost: String(repeating: "h", count: 250), needsDataAccess: true, name: nil))
+    func flow(hostBytes: Int) -> SignInFlow {
+      let targets = (0..<CredentialLimits.collections).map { index in
+        SignInFlow.Target(
+          id: CollectionID("1b6d2c9e-0000-4000-8000-00000000000\(index)")!,
+          known: SignInFlow.Target.Known(
+            httpsHost: String(repeating: "h", count: hostBytes), needsDataAccess: true,
+            name: String(repeating: "n", count: GlobusLimits.displayNameBytes)))
+      }
+      return SignInFlow(targets: targets, isStrict: false)
     }
-    #expect(throws: (any Error).self) {
-      try SignInCookie(keyring: keyring, isSecure: true)
-        .set(SignInFlow(targets: targets, isStrict: false), now: 0)
-    }
+    let cookie = SignInCookie(keyring: keyring, isSecure: true)
+    #expect(throws: (any Error).self) { try cookie.set(flow(hostBytes: 250), now: 0) }
+    // As many as a sign-in may name, with names and hosts longer than the usual.
+    #expect(throws: Never.self) { try cookie.set(flow(hostBytes: 100), now: 0) }
+  }
+
+  /// One collection with everything that a link may ask for, at its longest.
+  @Test func whatALinkMayAskForFitsACookie() throws {
+    let text = { (count: Int) in String(repeating: "x", count: count) }
+    let uuids = Array(repeating: a.description, count: GlobusLimits.requirementValues)
+      .joined(separator: ",")
+    let scopes = [
+      "\(GlobusScopes.transfer)[*\(GlobusScopes.dataAccess(a))]", GlobusScopes.https(a),
+    ]
+    var flow = SignInFlow(
+      targets: [
+        SignInFlow.Target(
+          id: a,
+          known: SignInFlow.Target.Known(
+            httpsHost: text(GlobusLimits.hostBytes), needsDataAccess: true,
+            name: text(GlobusLimits.displayNameBytes)))
+      ], isStrict: true)
+    flow.root = RootFolder(text(CredentialLimits.rootFolderBytes - 1))
+    flow.mayBePrivate = true
+    flow.requirements = try #require(
+      SignInRequirements(
+        link: [
+          ("session_required_identities", uuids), ("session_required_policies", uuids),
+          (
+            "session_required_single_domain",
+            Array(repeating: text(60), count: 4).joined(separator: ".")
+          ), ("session_required_mfa", "true"), ("prompt", "login"),
+          ("session_message", text(GlobusLimits.requirementMessageBytes)),
+          ("required_scopes", scopes.joined(separator: ",")),
+        ]))
+    let cookie = SignInCookie(keyring: keyring, isSecure: true)
+    let line = try cookie.set(flow, now: 0)
+    #expect(line.utf8.count <= CredentialLimits.cookieTextBytes)
+    let pair = String(line.prefix { $0 != ";" })
+    #expect(cookie.flow(for: flow.state, in: [pair], now: 0) == flow)
+    // All flows of a browser at their longest are looked at.
+    let others = Array(
+      repeating: "x=" + text(CredentialLimits.cookieTextBytes - 8),
+      count: GlobusLimits.flowsPerBrowser)
+    #expect(cookie.flow(for: flow.state, in: others + [pair], now: 0) == flow)
   }
 
   @Test func statesAndVerifiersAreNeverTheSame() {
@@ -156,36 +201,14 @@ private let b = CollectionID("1b6d2c9e-0000-4000-8000-00000000bbbb")!
   }
 
   @Test func nothingElseDecodesAsAFlow() {
+    let target = #""c":[{"i":"1b6d2c9e-0000-4000-8000-00000000aaaa"}]"#
+    #expect(
+      SignInFlow(decoding: Array(#"{"s":"x","v":"y","r":true,\#(target)}"#.utf8)) != nil)
     for text in [
       "", "{}", "[]", #"{"s":"x","v":"y","r":true,"c":[]}"#,
       #"{"s":"x","v":"y","r":true,"c":[{"i":"no uuid"}]}"#,
+      #"{"s":"x","v":"y","r":true,\#(target),"f":"/a/.."}"#,
+      #"{"s":"x","v":"y","r":true,\#(target),"q":["prompt","none"]}"#,
     ] { #expect(SignInFlow(decoding: Array(text.utf8)) == nil) }
-  }
-}
-
-@Suite struct SignInURLTests {
-  @Test func startsAreAtTheBaseURL() {
-    let base = BaseURL("https://s3.example.org")!
-    #expect(SignInURL.start([a], isStrict: false, at: base) == "https://s3.example.org/\(a)/?auth")
-    #expect(
-      SignInURL.start([a], isStrict: true, at: base) == "https://s3.example.org/\(a)/?auth&strict")
-    #expect(
-      SignInURL.start([a, b], isStrict: true, at: base)
-        == "https://s3.example.org/?auth&collection=\(a)&collection=\(b)&strict")
-  }
-
-  @Test(arguments: [
-    ("https://s3.example.org", "s3.example.org", true),
-    ("https://s3.example.org", "s3.example.org:443", true),
-    ("https://s3.example.org", "s3.example.org:80", false),
-    ("https://s3.example.org", "x.s3.example.org", false),
-    ("https://s3.example.org", "", false),
-    ("http://localhost:8000", "localhost:8000", true),
-    ("http://localhost:8000", "localhost", false),
-    ("http://localhost:8000", "127.0.0.1:8000", false),
-    ("http://example.org", "example.org:80", true),
-  ])
-  func hosts(base: String, host: String, expected: Bool) {
-    #expect(SignInURL.isBase(host, BaseURL(base)!) == expected)
   }
 }

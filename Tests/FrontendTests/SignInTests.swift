@@ -206,7 +206,7 @@ private let guest = SignInBed.guest
         let page = try await bed.browser.get(bed.baseURL.description + path)
         #expect(page.status == 404, "\(path)")
       }
-      let many = (0...GlobusLimits.collectionsPerSignIn).map {
+      let many = (0...CredentialLimits.collections).map {
         "&collection=1b6d2c9e-0000-4000-8000-0000000000\($0 + 10)"
       }
       #expect(try await bed.browser.get("\(bed.baseURL)/?auth\(many.joined())").status == 400)

@@ -18,7 +18,7 @@ import Testing
     let hosted = HostedCollection(
       configuration: collection, folder: try LocalFolder(temporary.path),
       httpsServer: "https://localhost:1")
-    deployment.collections = Array(repeating: hosted, count: copies)
+    deployment.hosted = Array(repeating: hosted, count: copies)
     return deployment
   }
 

@@ -186,6 +186,8 @@ void cr_tls_free(cr_tls *tls);
 /* The peer's numeric address without port, NUL-terminated; valid until on_sent returns. */
 const char *cr_conn_peer(const cr_conn *conn);
 bool cr_conn_is_tls(const cr_conn *conn);
+/* The how-manieth connection of its listener it is, from 0; modulo 2^32. */
+uint32_t cr_conn_number(const cr_conn *conn);
 
 /* Reads the request's whole body, at most max bytes, then calls on_body once, never from inside
  * this call. Sends "100 Continue" when the client waits for it. A body that is not asked for is
@@ -225,8 +227,9 @@ void cr_respond_abort(cr_conn *conn);
  * transfer is paused while the client is slow. Whatever happens, the transfer's on_done tells how
  * many bytes were relayed and why it ended; the answer stays open for the next transfer unless it
  * is complete. The last byte declared is held back until the transfer has ended well at exactly
- * the declared length. skip: bytes of the transfer's body to drop first. */
-int cr_respond_relay(cr_conn *conn, cr_transfer *transfer, uint64_t skip);
+ * the declared length. skip: bytes of the transfer's body to drop first. take: after so many more
+ * the transfer is ended as if it had ended well there, and its connection closed; 0: to its end. */
+int cr_respond_relay(cr_conn *conn, cr_transfer *transfer, uint64_t skip, uint64_t take);
 
 /* ---------------------------------------------------------------------------------------------
  * Client: transfers through libcurl
@@ -260,7 +263,11 @@ typedef struct {
   uint32_t connect_timeout_ms;
   uint32_t first_byte_timeout_ms; /* from start (queue included) to the final head; 0: none */
   uint32_t stall_timeout_ms;      /* no body byte received while not paused by us; 0: none */
-  bool fresh_connection;          /* neither reuse a connection nor leave this one for reuse */
+  bool fresh_connection;          /* a new connection, after a new look-up of the name */
+  /* With fresh_connection: numeric addresses, comma-separated, that are connected to only when
+   * none of the name's others can be. */
+  const char *_Nullable avoid;
+  bool close_on_error;            /* after an answer of status 400 and up */
 } cr_transfer_request;
 
 typedef struct {
@@ -270,6 +277,7 @@ typedef struct {
   size_t headers_len;
   bool has_content_length;
   uint64_t content_length;
+  const char *address; /* the peer's numeric address */
 } cr_transfer_head;
 
 typedef enum {

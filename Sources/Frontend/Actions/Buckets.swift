@@ -18,7 +18,7 @@ enum Buckets {
         }
       }
     }
-    return document(xml)
+    return .document(xml)
   }
 
   /// CreateBucket on a collection that the credential opens: it is there already.
@@ -26,17 +26,30 @@ enum Buckets {
     Reply(status: 200, headers: ["Location": "/\(id)"])
   }
 
-  static func answer(_ probe: Probe) throws(S3Error) -> Reply {
-    switch probe {
-    case .notConfigured(let code): throw S3Error(code)
-    case .document(let write):
-      var xml = XML()
-      write(&xml)
-      return document(xml)
+  /// ListMultipartUploads: there are never any. Throws InvalidArgument.
+  static func uploads(_ id: CollectionID, _ query: Query) throws(S3Error) -> Reply {
+    let most = query["max-uploads"].flatMap { $0.isEmpty ? nil : $0 } ?? "\(Limits.listedKeys)"
+    guard let number = Int(most), 0...Int(Int32.max) ~= number else {
+      throw S3Error(
+        .invalidArgument, "max-uploads must be a number from 0 to 2147483647.",
+        details: [("ArgumentName", "max-uploads")])
     }
-  }
-
-  private static func document(_ xml: XML) -> Reply {
-    Reply(status: 200, headers: ["Content-Type": "application/xml"], body: .bytes(xml.bytes))
+    let encodes = query["encoding-type"] == "url"
+    let echo = { (name: String) in
+      let text = query[name] ?? ""
+      return encodes ? PercentEncoding.path(text) : text
+    }
+    var xml = XML()
+    xml.document("ListMultipartUploadsResult") { xml in
+      xml.element("Bucket", id.description)
+      xml.element("KeyMarker", echo("key-marker"))
+      xml.element("UploadIdMarker", query["upload-id-marker"] ?? "")
+      xml.element("Prefix", echo("prefix"))
+      if query.contains("delimiter") { xml.element("Delimiter", echo("delimiter")) }
+      xml.element("MaxUploads", "\(min(number, Limits.listedKeys))")
+      if encodes { xml.element("EncodingType", "url") }
+      xml.element("IsTruncated", "false")
+    }
+    return .document(xml)
   }
 }

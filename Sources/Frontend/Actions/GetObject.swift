@@ -43,17 +43,20 @@ enum GetObject {
   }
 
   @Loop private static func read(
-    _ request: ObjectRequest, _ range: ClosedRange<UInt64>?
+    _ request: ObjectRequest, _ range: ClosedRange<UInt64>?,
+    over connection: TransferRequest.Connection = .any
   ) async -> Result<Transfer, GlobusError> {
     do throws(GlobusError) {
       return .success(
-        try await request.collection.read(request.path, range: range, trace: request.trace))
+        try await request.collection.read(
+          request.path, range: range, over: connection, trace: request.trace))
     } catch {
       return .failure(error)
     }
   }
 
-  /// The reply, if need be after a second look at the status: the remembered one may be too old.
+  /// The reply, if need be after a second look at the status, since the remembered one may be too
+  /// old, and then at the bytes, since the node may be sick.
   @Loop private static func answer(
     _ request: ObjectRequest, _ head: ObjectHead, _ reading: Result<Transfer, GlobusError>
   ) async throws(S3Error) -> Reply {
@@ -61,17 +64,31 @@ enum GetObject {
     let head = try request.head(try await request.stat(fresh: true))
     if head.status == 304 { return head.reply() }
     if let reply = try reply(request, head, reading) { return reply }
+    guard case .success(let transfer) = reading, !isPage(transfer.head) else {
+      throw disagreement(request, head, reading)
+    }
+    transfer.cancel()
+    let again = await read(
+      request, head.isWhole ? nil : head.range, over: .any.avoiding(transfer.head.address))
+    if let reply = try reply(request, head, again) { return reply }
+    throw disagreement(request, head, again)
+  }
+
+  /// What a client is told when the status stands and the server's answer does not fit it.
+  @Loop private static func disagreement(
+    _ request: ObjectRequest, _ head: ObjectHead, _ reading: Result<Transfer, GlobusError>
+  ) -> S3Error {
     switch reading {
     case .success(let transfer):
       let answer = transfer.head
       transfer.cancel()
-      if isPage(answer) { throw .expired(signInURL: request.signInURL) }
-      throw .unavailable(
+      if isPage(answer) { return .expired(signInURL: request.signInURL) }
+      return .unavailable(
         "The collection's server and Globus do not agree on the object's size. Please try again.",
         cause: "the server's \(answer.status) of \(answer.contentLength.map { "\($0)" } ?? "?") "
           + "bytes does not fit an object of \(head.size)")
     case .failure(let error):
-      throw .unavailable(
+      return .unavailable(
         "The object exists, but the collection's server can't read it now. Please try again.",
         cause: "the server said \(error), stat finds the file")
     }
@@ -88,53 +105,88 @@ enum GetObject {
     case .failure(.notFound), .failure(.invalidRange), .failure(.unavailable): return nil
     case .failure(let error): throw S3Error(error, signInURL: request.signInURL)
     }
-    guard let skip = skip(transfer.head, for: head) else { return nil }
-    guard head.length > 0 else {
+    switch fit(transfer.head, for: head) {
+    case .disagreement: return nil
+    case .tooFar:
       transfer.cancel()
-      return head.reply()
+      throw .unavailable(
+        "The collection's server does not serve parts of this object now, and the part asked for "
+          + "begins more than \(GlobusLimits.skippedBytes >> 20) MiB behind its start. Please try "
+          + "again, or read the object from its start.",
+        cause: "200 to a range that begins at \(head.range?.lowerBound ?? 0)")
+    case .part(let skip, let take):
+      guard head.length > 0 else {
+        transfer.cancel()
+        return head.reply()
+      }
+      let tag = transfer.head.headers["ETag"]
+      let first = BodyPart(transfer: transfer, skip: skip, take: take)
+      return head.reply(
+        .object(
+          ObjectBody(first: first, length: head.length) { offset, avoiding in
+            await rest(request, head, tag: tag, from: offset, avoiding: avoiding)
+          }))
     }
-    let tag = transfer.head.headers["ETag"]
-    return head.reply(
-      .object(
-        ObjectBody(transfer: transfer, skip: skip, length: head.length) { offset in
-          await rest(request, head, tag: tag, from: offset)
-        }))
   }
 
-  /// How many bytes of the server's body come before those wanted; nil when the two disagree.
-  static func skip(_ answer: ResponseHead, for head: ObjectHead) -> UInt64? {
+  /// Where the bytes wanted are in a server's answer.
+  enum Fit: Equatable {
+    case part(skip: UInt64, take: UInt64?)
+    /// The answer is not one of an object of that size.
+    case disagreement
+    /// More would have to be read and dropped before them than is sensible.
+    case tooFar
+  }
+
+  static func fit(_ answer: ResponseHead, for head: ObjectHead) -> Fit {
     let length = answer.contentLength
     if answer.status == 206 {
       // The server's range begins where it was asked to (`Collection.read`).
       let total = answer.headers["Content-Range"]?.split(separator: "/").last.map { UInt64($0) }
-      if case .some(.some(let total)) = total, total != head.size { return nil }
-      return length ?? head.length == head.length ? 0 : nil
+      if case .some(.some(let total)) = total, total != head.size { return .disagreement }
+      return length ?? head.length == head.length ? .part(skip: 0, take: nil) : .disagreement
     }
     // A page without a length can't be told from a sign-in page.
-    guard length.map({ $0 == head.size }) ?? !isPage(answer) else { return nil }
-    guard let range = head.range else { return 0 }
-    // What follows the range could not be left out of the relay.
-    return range.upperBound == head.size - 1 ? range.lowerBound : nil
+    guard length.map({ $0 == head.size }) ?? !isPage(answer) else { return .disagreement }
+    guard let range = head.range else { return .part(skip: 0, take: nil) }
+    guard range.lowerBound <= GlobusLimits.skippedBytes else { return .tooFar }
+    // Up to the object's end the transfer's own end has to prove the length.
+    return .part(
+      skip: range.lowerBound, take: range.upperBound == head.size - 1 ? nil : head.length)
   }
 
   /// The answer's bytes from `offset` on, of an object whose size, time and, if the server has any,
   /// tag are those of before.
   @Loop private static func rest(
-    _ request: ObjectRequest, _ head: ObjectHead, tag: String?, from offset: UInt64
-  ) async -> (transfer: Transfer, skip: UInt64)? {
-    guard let range = head.range,
-      let file = try? await request.collection.freshStat(request.path, trace: request.trace),
-      file == FileStatus(kind: .file, size: head.size, modified: head.modified)
-    else { return nil }
+    _ request: ObjectRequest, _ head: ObjectHead, tag: String?, from offset: UInt64,
+    avoiding addresses: [String]
+  ) async -> Result<BodyPart, ResumeFailure> {
+    let failure = { (reason: String) in Result<BodyPart, _>.failure(ResumeFailure(reason: reason)) }
+    guard let range = head.range else { return failure("no bytes are missing") }
+    let file: FileStatus
+    do throws(GlobusError) {
+      file = try await request.collection.freshStat(request.path, trace: request.trace)
+    } catch {
+      return failure("stat said \(error)")
+    }
+    guard file == FileStatus(kind: .file, size: head.size, modified: head.modified) else {
+      return failure("the object has changed")
+    }
     let wanted = (range.lowerBound + offset)...range.upperBound
-    guard case .success(let transfer) = await read(request, wanted) else { return nil }
+    let transfer: Transfer
+    switch await read(request, wanted, over: .fresh(avoiding: addresses)) {
+    case .success(let success): transfer = success
+    case .failure(let error): return failure("the server said \(error)")
+    }
     let rest = ObjectHead(
       status: 206, headers: [:], size: head.size, modified: head.modified, range: wanted)
-    guard transfer.head.headers["ETag"] == tag, let skip = skip(transfer.head, for: rest) else {
+    let sameTag = transfer.head.headers["ETag"] == tag
+    guard sameTag, case .part(let skip, let take) = fit(transfer.head, for: rest) else {
       transfer.cancel()
-      return nil
+      return failure(
+        sameTag ? "the server's \(transfer.head.status) does not fit" : "the ETag has changed")
     }
-    return (transfer, skip)
+    return .success(BodyPart(transfer: transfer, skip: skip, take: take))
   }
 
   private static func isPage(_ answer: ResponseHead) -> Bool {

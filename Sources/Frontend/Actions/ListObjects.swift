@@ -1,9 +1,10 @@
-// ListObjects: both versions of the listing of a bucket, one folder at a time, from one call to
-// Transfer.
+// ListObjects: the three listings of a bucket (ListObjects, ListObjectsV2, ListObjectVersions), one
+// folder at a time, from one call to Transfer, unless the listing begins inside a common prefix.
 
 import Reactor
 
 @Loop struct ListObjects {
+  let form: ListingForm
   let collection: any Collection
   /// The bucket's root folder, absolute, without "/" at its end; empty for the collection's own.
   let root: String
@@ -13,15 +14,19 @@ import Reactor
   let signInURL: String
 
   func run() async throws(S3Error) -> Reply {
-    let request = try ListingRequest(query: query) { tokens.open($0) }
+    let request = try ListingRequest(form, query: query) { tokens.open($0) }
     var page = ListingPage()
     if let folder = request.folder {
-      page = try ListingPage(request, entries: try await entries(of: folder))
+      let entries = try await entries(of: folder)
+      page = try ListingPage(request, entries: entries, passed: try await passed(request, entries))
     }
     let document =
-      request.isVersion2 ? version2(request, page) : version1(request, page)
-    return Reply(
-      status: 200, headers: ["Content-Type": "application/xml"], body: .bytes(document.bytes))
+      switch form {
+      case .version1: version1(request, page)
+      case .version2: version2(request, page)
+      case .versions: versions(request, page)
+      }
+    return .document(document)
   }
 
   /// A folder that does not exist has no entries, as in S3.
@@ -33,6 +38,41 @@ import Reactor
       return []
     } catch {
       throw S3Error(error, signInURL: signInURL)
+    }
+  }
+
+  /// The common prefix that a listing begins in when nothing in it follows, so that it does not
+  /// count any more. One call for each level of the key; what can't be looked into may have more.
+  private func passed(
+    _ request: ListingRequest, _ entries: [FolderEntry]
+  ) async throws(S3Error) -> String? {
+    guard let opened = request.opened(entries) else { return nil }
+    var folder = opened
+    for _ in 0..<Limits.listedLevels {
+      let below: [FolderEntry]
+      do throws(S3Error) {
+        below = try await self.entries(of: String(folder.dropLast()))
+      } catch {
+        if error.code == .accessDenied { return nil }
+        throw error
+      }
+      switch request.position(in: folder, below) {
+      case .before: return nil
+      case .inside(let deeper): folder = deeper
+      case .behind: return opened
+      }
+    }
+    return nil
+  }
+
+  private func versions(_ request: ListingRequest, _ page: ListingPage) -> XML {
+    result(request, page, of: "ListVersionsResult") { xml in
+      xml.element("KeyMarker", encoded(request.after, request))
+      xml.element("VersionIdMarker", request.after.isEmpty ? "" : "null")
+      if let last = page.last {
+        xml.element("NextKeyMarker", encoded(last, request))
+        xml.element("NextVersionIdMarker", "null")
+      }
     }
   }
 
@@ -55,10 +95,11 @@ import Reactor
   }
 
   private func result(
-    _ request: ListingRequest, _ page: ListingPage, _ position: (inout XML) -> Void
+    _ request: ListingRequest, _ page: ListingPage, of root: String = "ListBucketResult",
+    _ position: (inout XML) -> Void
   ) -> XML {
     var xml = XML()
-    xml.document("ListBucketResult") { xml in
+    xml.document(root) { xml in
       xml.element("Name", collection.id.description)
       xml.element("Prefix", encoded(request.prefix, request))
       if let delimiter = request.delimiter {
@@ -86,8 +127,12 @@ import Reactor
     let etag = ETag(
       collection: collection.id, path: root + "/" + key, size: status.size,
       modified: status.modified)
-    xml.element("Contents") { xml in
+    xml.element(form == .versions ? "Version" : "Contents") { xml in
       xml.element("Key", encoded(key, request))
+      if form == .versions {
+        xml.element("VersionId", "null")
+        xml.element("IsLatest", "true")
+      }
       xml.element("LastModified", HTTPDate.formatISO(status.modified))
       xml.element("ETag", etag.description)
       xml.element("Size", "\(status.size)")

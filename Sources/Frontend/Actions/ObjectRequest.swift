@@ -43,9 +43,23 @@ struct ObjectArguments: Sendable {
       ifModifiedSince: header("if-modified-since"),
       ifUnmodifiedSince: header("if-unmodified-since"), ifRange: header("if-range"))
     range = hasPartNumber ? .from(0) : header("range").flatMap { ByteRange($0) }
-    overrides = Self.overridable.compactMap { parameter, name in
-      query[parameter].map { (name, $0) }
+    overrides = try Self.overrides(query)
+  }
+
+  private static func overrides(
+    _ query: Query
+  ) throws(S3Error) -> [(name: String, value: String)] {
+    var overrides: [(name: String, value: String)] = []
+    for (parameter, name) in overridable {
+      guard let value = query[parameter], !value.isEmpty else { continue }
+      guard !value.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) else {
+        throw S3Error(
+          .invalidArgument, "The value of \(parameter) has a control character in it.",
+          details: [("ArgumentName", parameter)])
+      }
+      overrides.append((name, value))
     }
+    return overrides
   }
 
   private static let overridable = [
@@ -81,16 +95,20 @@ extension ObjectRequest {
   /// The head of the answer for an object of that status, 304 included. Throws NoSuchKey,
   /// PreconditionFailed and InvalidRange.
   @Loop func head(_ file: FileStatus) throws(S3Error) -> ObjectHead {
-    guard file.kind == (key.isFolder ? .directory : .file) else { throw S3Error(.noSuchKey) }
-    let size = key.isFolder ? 0 : file.size
-    let etag = ETag(collection: collection.id, path: path, size: size, modified: file.modified)
+    try requireKind(of: file)
+    let size = size(of: file)
+    let etag = etag(of: file)
     var headers: Headers = [
       "ETag": etag.description, "Last-Modified": HTTPDate.format(file.modified),
       "Accept-Ranges": "bytes",
     ]
     switch arguments.conditions.evaluate(etag: etag, modified: file.modified) {
     case .proceed: break
-    case .preconditionFailed: throw S3Error(.preconditionFailed)
+    case .preconditionFailed(let condition):
+      // Without Last-Modified: from that curl would make a 304 of it (`-z`).
+      throw S3Error(
+        .preconditionFailed, headers: [("ETag", etag.description)],
+        details: [("Condition", condition)])
     case .notModified:
       return ObjectHead(
         status: 304, headers: headers, size: size, modified: file.modified, range: nil)
@@ -106,6 +124,18 @@ extension ObjectRequest {
     headers.add("Content-Range", "bytes \(bytes.lowerBound)-\(bytes.upperBound)/\(size)")
     return ObjectHead(
       status: 206, headers: headers, size: size, modified: file.modified, range: bytes)
+  }
+
+  /// Throws NoSuchKey when the key does not name a thing of that kind.
+  func requireKind(of file: FileStatus) throws(S3Error) {
+    guard file.kind == (key.isFolder ? .directory : .file) else { throw S3Error(.noSuchKey) }
+  }
+
+  /// In S3's eyes, where a folder is an empty object.
+  func size(of file: FileStatus) -> UInt64 { key.isFolder ? 0 : file.size }
+
+  @Loop func etag(of file: FileStatus) -> ETag {
+    ETag(collection: collection.id, path: path, size: size(of: file), modified: file.modified)
   }
 
   private func addDescription(to headers: inout Headers) {

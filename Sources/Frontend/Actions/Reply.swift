@@ -17,15 +17,28 @@ struct Reply: Sendable {
   var objectSize: UInt64?
 }
 
-/// An object's bytes on their way: a transfer whose first `skip` bytes are dropped and that then
-/// has `length` bytes for the answer.
-struct ObjectBody: Sendable {
+/// Bytes of an answer in a transfer's body: behind its first `skip` bytes, and `take` of them, or
+/// all that follow.
+struct BodyPart: Sendable {
   let transfer: Transfer
   let skip: UInt64
+  let take: UInt64?
+}
+
+/// Why a broken transfer was not gone on with; for the log and the audit.
+struct ResumeFailure: Error {
+  let reason: String
+}
+
+/// An object's bytes on their way to an answer of `length` bytes.
+struct ObjectBody: Sendable {
+  let first: BodyPart
   let length: UInt64
-  /// A transfer, with its own `skip`, of the bytes of the answer from an offset on; nil when the
-  /// object is not provably the same any more.
-  let rest: @Loop @Sendable (_ offset: UInt64) async -> (transfer: Transfer, skip: UInt64)?
+  /// The bytes of the answer from an offset on, from another node than those at the addresses, if
+  /// the object is provably the same.
+  let rest:
+    @Loop @Sendable (_ offset: UInt64, _ avoiding: [String]) async
+      -> Result<BodyPart, ResumeFailure>
 }
 
 extension Reply {
@@ -41,7 +54,7 @@ extension Reply {
       return (await exchange.respond(status, headers, length: length, close: close), nil)
     case .object(let object):
       guard exchange.begin(status, headers, length: object.length) else {
-        object.transfer.cancel()
+        object.first.transfer.cancel()
         return (await exchange.finish(), nil)
       }
       if let failure = await feed(exchange, object) { return (await exchange.abort(), failure) }
@@ -52,27 +65,34 @@ extension Reply {
   /// Relays the object's bytes, going on with another transfer where one broke. Returns why not
   /// all of them could be delivered; nil: they were.
   @Loop private func feed(_ exchange: Exchange, _ object: ObjectBody) async -> TransferError? {
-    var (transfer, skip) = (object.transfer, object.skip)
+    var part = object.first
     var delivered: UInt64 = 0
-    var resumes = 0
+    var broken: [String] = []
     while true {
-      let (count, error) = await exchange.relay(transfer, skip: skip)
+      let (count, error) = await exchange.relay(part.transfer, skip: part.skip, take: part.take)
       delivered += count
       if error == nil, delivered == object.length { return nil }
       let failure =
         error ?? TransferError(.broken, "\(delivered) of \(object.length) bytes came")
-      guard failure.canBeResumed, resumes < Limits.resumes, exchange.sent == nil else {
-        return failure
+      guard failure.canBeResumed, exchange.sent == nil else { return failure }
+      guard broken.count < Limits.resumes else {
+        return failure.adding("gone on with often enough")
       }
-      resumes += 1
+      broken.append(part.transfer.head.address)
       await Loop.sleep(milliseconds: .random(in: 1...Limits.resumeMilliseconds))
-      guard let rest = await object.rest(delivered) else { return failure }
-      (transfer, skip) = rest
+      switch await object.rest(delivered, broken) {
+      case .success(let rest): part = rest
+      case .failure(let failed): return failure.adding("not gone on with: \(failed.reason)")
+      }
     }
   }
 }
 
 extension TransferError {
+  fileprivate func adding(_ text: String) -> TransferError {
+    TransferError(code, "\(message); \(text)", address: address)
+  }
+
   /// Whether the bytes that came are good and others may be had by asking again.
   fileprivate var canBeResumed: Bool {
     switch code {

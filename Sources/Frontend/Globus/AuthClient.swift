@@ -50,13 +50,17 @@ struct CodeVerifier: Equatable, Sendable {
       .service(at: configuration.authURL, configuration, maxActive: GlobusLimits.authCalls))
   }
 
-  /// Where a browser is sent to ask for `scope`.
-  func authorizeURL(scope: String, state: String, verifier: CodeVerifier) -> String {
-    let query = PercentEncoding.query([
-      ("response_type", "code"), ("client_id", clientID), ("redirect_uri", redirectURI),
-      ("scope", scope), ("state", state), ("access_type", "online"),
-      ("code_challenge", verifier.challenge), ("code_challenge_method", "S256"),
-    ])
+  /// Where a browser is sent to ask for `scope`, and for `session` beside it.
+  func authorizeURL(
+    scope: String, state: String, verifier: CodeVerifier,
+    session: [(name: String, value: String)] = []
+  ) -> String {
+    let query = PercentEncoding.query(
+      [
+        ("response_type", "code"), ("client_id", clientID), ("redirect_uri", redirectURI),
+        ("scope", scope), ("state", state), ("access_type", "online"),
+        ("code_challenge", verifier.challenge), ("code_challenge_method", "S256"),
+      ] + session)
     return "\(issuer)/v2/oauth2/authorize?\(query)"
   }
 

@@ -28,8 +28,11 @@ enum GlobusError: Error, Sendable, Equatable {
   case denied
   /// The access token is not accepted any more (401, or a redirect to a sign-in).
   case expired
-  /// Globus wants a new sign-in: missing consent, or a session that is too old or of the wrong kind.
-  case signInRequired
+  /// Globus wants a new sign-in, with these: missing consent, or a session that is too old or of the
+  /// wrong kind.
+  case signInRequired(SignInRequirements)
+  /// The storage has no account for this person, which no sign-in changes.
+  case noAccount
   /// Globus or the collection asks to slow down; seconds if it said how many.
   case slowDown(retryAfter: Int?)
   /// Not reachable, not understood, or faulty; the text is for the log and the audit.
@@ -64,9 +67,20 @@ enum GlobusError: Error, Sendable, Equatable {
   func list(_ path: String, trace: UpstreamTrace) async throws(GlobusError) -> [FolderEntry]
 
   /// Starts reading `path`: the whole of it, or the bytes of `range` (first and last, inclusive).
+  /// `connection` is for the first attempt; after a fault further ones avoid where it was met.
   /// The transfer's head has status 200 or 206, checked to be the object's own bytes as far as a
   /// head can tell; everything else is thrown.
   func read(
-    _ path: String, range: ClosedRange<UInt64>?, trace: UpstreamTrace
+    _ path: String, range: ClosedRange<UInt64>?, over connection: TransferRequest.Connection,
+    trace: UpstreamTrace
   ) async throws(GlobusError) -> Transfer
+}
+
+extension Collection {
+  /// Starts reading `path` over whatever connection there is.
+  func read(
+    _ path: String, range: ClosedRange<UInt64>?, trace: UpstreamTrace
+  ) async throws(GlobusError) -> Transfer {
+    try await read(path, range: range, over: .any, trace: trace)
+  }
 }

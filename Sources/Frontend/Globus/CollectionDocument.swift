@@ -47,8 +47,17 @@ struct HTTPSServer: Equatable, Sendable {
   /// Nil unless `text` is an https URL of a host name and perhaps a port, and nothing else.
   init?(_ text: String) {
     guard text.utf8.count <= GlobusLimits.hostBytes + "https://:65535/".utf8.count,
-      let url = BaseURL(text), url.isSecure
+      let url = BaseURL(text), url.isSecure, !Self.isOddNumber(url.host)
     else { return nil }
     authority = url.authority
+  }
+
+  /// What a resolver takes for an IPv4 address although it is not written as one: 2130706433, 0x7f.1.
+  private static func isOddNumber(_ host: String) -> Bool {
+    let labels = host.split(separator: ".")
+    guard let last = labels.last, last.hasPrefix("0x") || last.allSatisfy(\.isNumber) else {
+      return false
+    }
+    return labels.count != 4 || labels.contains { UInt8($0)?.description != String($0) }
   }
 }

@@ -1,21 +1,28 @@
 // DataServerClient: the HTTPS servers of collections (globus.md 3). The only code that sends a
 // collection's token, and only to the host that stands beside it in the grant.
 //
-// A faulty node sticks to its connection, so a doubtful answer is asked for once more on a fresh
-// one; what is doubtful then is `unavailable`, and Transfer's `stat` decides about missing.
+// One name stands for several nodes, and a faulty node sticks to its connection: a doubtful answer
+// is asked for again on a fresh connection to another node. What stays doubtful is `unavailable`,
+// and Transfer's `stat` decides about missing.
 
 import Reactor
 
 @Loop final class DataServerClient {
   private let http: HTTPClient
+  private let firstByteMilliseconds: UInt32
 
-  init(_ configuration: Configuration) throws(ReactorError) {
+  init(
+    _ configuration: Configuration,
+    firstByteMilliseconds: UInt32 = GlobusLimits.firstByteMilliseconds
+  ) throws(ReactorError) {
+    self.firstByteMilliseconds = firstByteMilliseconds
     http = try HTTPClient(.collections(configuration))
   }
 
   /// Starts reading `path`, which begins with "/". The answer is 200, or 206 with bytes of `range`.
   func read(
-    _ path: String, range: ClosedRange<UInt64>?, grant: CollectionGrant, trace: UpstreamTrace
+    _ path: String, range: ClosedRange<UInt64>?, over connection: TransferRequest.Connection,
+    grant: CollectionGrant, trace: UpstreamTrace
   ) async throws(GlobusError) -> Transfer {
     var request = TransferRequest(
       "GET", "https://\(grant.httpsHost)\(PercentEncoding.path(path))",
@@ -25,23 +32,29 @@ import Reactor
         "X-Requested-With": "XMLHttpRequest",
       ])
     if let range { request.headers.add("Range", "bytes=\(range.lowerBound)-\(range.upperBound)") }
-    switch await attempt(request, range: range, at: grant.httpsHost, trace) {
-    case .object(let transfer): return transfer
-    case .refused(let error): throw error
-    case .doubtful: break
-    }
-    request.freshConnection = true
-    switch await attempt(request, range: range, at: grant.httpsHost, trace) {
-    case .object(let transfer): return transfer
-    case .refused(let error): throw error
-    case .doubtful(let why): throw .unavailable(why)
+    request.firstByteTimeoutMilliseconds = firstByteMilliseconds
+    request.connection = connection
+    request.closesOnError = true
+    var retries = Retries(limit: GlobusLimits.readRetries)
+    while true {
+      switch await attempt(request, range: range, at: grant.httpsHost, trace) {
+      case .object(let transfer): return transfer
+      case .refused(let error): throw error
+      case .doubtful(let error, let cause, let address):
+        guard let pause = retries.pause(after: cause), await Loop.sleep(milliseconds: pause)
+        else { throw error }
+        // Whoever asks to slow down is not evaded.
+        if case .busy = cause { continue }
+        request.connection = request.connection.avoiding(address)
+      }
     }
   }
 
   private enum Attempt {
     case object(Transfer)
     case refused(GlobusError)
-    case doubtful(String)
+    /// What to throw if it is not tried again, why it could be, and the node.
+    case doubtful(GlobusError, Retries.Cause, at: String)
   }
 
   private func attempt(
@@ -58,16 +71,35 @@ import Reactor
       let body =
         (200...299).contains(head.status)
         ? [] : (try? await transfer.collect(limit: GlobusLimits.faultBytes)) ?? []
-      return DataServerAnswer.meaning(status: head.status, headers: head.headers, body: body)
-        .map { .refused($0) } ?? .doubtful("the collection's server answered \(head.status)")
+      switch DataServerAnswer.meaning(status: head.status, headers: head.headers, body: body) {
+      case .slowDown(let seconds?):
+        return .doubtful(
+          .slowDown(retryAfter: seconds), .busy(seconds: seconds), at: head.address)
+      case let error?: return .refused(error)
+      case nil:
+        return .doubtful(
+          .unavailable("the collection's server answered \(head.status)"), .fault,
+          at: head.address)
+      }
     } catch {
+      let meaning = GlobusError(error, from: "the collection's server")
       switch error.code {
-      case .addressRefused, .cancelled, .invalid, .timeout:
-        return .refused(GlobusError(error, from: "the collection's server"))
+      case .addressRefused, .cancelled, .invalid: return .refused(meaning)
+      case .timeout: return .doubtful(meaning, .timeout, at: error.address)
       case .resolveFailed, .connectFailed, .tlsFailed, .stalled, .broken, .protocolError, .tooLarge:
-        return .doubtful("the collection's server: \(error)")
+        return .doubtful(meaning, .fault, at: error.address)
       }
     }
+  }
+}
+
+extension TransferRequest.Connection {
+  /// A fresh one that avoids `address` as well; "" when it isn't known.
+  func avoiding(_ address: String) -> TransferRequest.Connection {
+    var addresses: [String] = []
+    if case .fresh(let avoided) = self { addresses = avoided }
+    if !address.isEmpty, !addresses.contains(address) { addresses.append(address) }
+    return .fresh(avoiding: addresses)
   }
 }
 
@@ -99,7 +131,8 @@ enum DataServerAnswer {
     case 300...399: return .expired
     case 401:
       // The body always names the scope; only demands on the session are more than expiry.
-      return body.contains(Array("session_required_".utf8)) ? .signInRequired : .expired
+      let requirements = SignInRequirements(json: body)
+      return requirements.isAboutSession ? .signInRequired(requirements) : .expired
     case 416: return .invalidRange
     case 429: return .slowDown(retryAfter: retryAfter(headers))
     case 503 where headers["Retry-After"] != nil: return .slowDown(retryAfter: retryAfter(headers))
@@ -107,7 +140,8 @@ enum DataServerAnswer {
     default: break
     }
     return switch verdict {
-    case .signIn: .signInRequired
+    case .signIn: .signInRequired(SignInRequirements(json: body))
+    case .noAccount: .noAccount
     case .missing, .directory: .notFound
     case .denied: .denied
     case .full, .ambiguous: status == 403 ? .denied : nil

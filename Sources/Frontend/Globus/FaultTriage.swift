@@ -8,6 +8,8 @@ enum FaultTriage {
   enum Verdict: Equatable, Sendable {
     /// Globus wants another sign-in.
     case signIn
+    /// No account on the storage: signing in again does not help.
+    case noAccount
     case missing
     case denied
     case directory
@@ -20,8 +22,7 @@ enum FaultTriage {
   static func verdict(_ text: some Swift.Collection<UInt8>) -> Verdict {
     let text = Array(text.prefix(GlobusLimits.faultBytes))
     let has = { (part: String) in text.contains(Array(part.utf8)) }
-    // No account on the storage: signing in again does not help.
-    if has("invalid_user#") || has("does not map to a valid username") { return .denied }
+    if has("invalid_user#") || has("does not map to a valid username") { return .noAccount }
     if has("\"authorization_parameters\"") || has("LOGIN_DENIED") || has("session_required_") {
       return .signIn
     }

@@ -2,6 +2,8 @@
 //
 // Status comes from Transfer and is remembered some seconds per credential, collection and path,
 // so that one person's answer never serves another; bytes come from the collection's own server.
+//
+// Invariant: whatever is asked of either passes `confined`: nothing above the bucket's root folder.
 
 import Reactor
 
@@ -55,9 +57,24 @@ import Reactor
     token = TransferToken(secret: credential.transfer.secret)
   }
 
+  /// The grant, and `path` as Globus is asked for it.
+  private func confined(
+    _ path: String
+  ) throws(GlobusError) -> (grant: CollectionGrant, path: String) {
+    guard let grant, let path = RootFolder.confined(path, to: grant.rootFolder) else {
+      throw .denied
+    }
+    return (grant, path)
+  }
+
+  /// `error` without demands that a sign-in to this collection can't meet.
+  private func meaning(_ error: GlobusError) -> GlobusError {
+    guard case .signInRequired(let requirements) = error else { return error }
+    return .signInRequired(requirements.limited(to: [id]))
+  }
+
   func stat(_ path: String, trace: UpstreamTrace) async throws(GlobusError) -> FileStatus {
-    guard grant != nil else { throw .denied }
-    let key = key(path)
+    let key = key(try confined(path).path)
     if let status = collections.recent.value(for: key, now: Loop.clockMicroseconds) {
       return status
     }
@@ -71,15 +88,19 @@ import Reactor
   }
 
   func freshStat(_ path: String, trace: UpstreamTrace) async throws(GlobusError) -> FileStatus {
-    guard grant != nil else { throw .denied }
-    let status = try await collections.transfer.stat(path, in: id, token: token, trace: trace)
+    let path = try confined(path).path
+    let status: FileStatus
+    do throws(GlobusError) {
+      status = try await collections.transfer.stat(path, in: id, token: token, trace: trace)
+    } catch {
+      throw meaning(error)
+    }
     collections.recent.set(status, for: key(path), now: Loop.clockMicroseconds)
     return status
   }
 
   func list(_ path: String, trace: UpstreamTrace) async throws(GlobusError) -> [FolderEntry] {
-    guard grant != nil else { throw .denied }
-    let key = key(path)
+    let key = key(try confined(path).path)
     if let entries = collections.recentListings.value(for: key, now: Loop.clockMicroseconds) {
       return entries
     }
@@ -95,7 +116,13 @@ import Reactor
   private func freshList(
     _ path: String, trace: UpstreamTrace
   ) async throws(GlobusError) -> [FolderEntry] {
-    let entries = try await collections.transfer.list(path, in: id, token: token, trace: trace)
+    let path = try confined(path).path
+    let entries: [FolderEntry]
+    do throws(GlobusError) {
+      entries = try await collections.transfer.list(path, in: id, token: token, trace: trace)
+    } catch {
+      throw meaning(error)
+    }
     if entries.count <= GlobusLimits.rememberedEntries {
       collections.recentListings.set(entries, for: key(path), now: Loop.clockMicroseconds)
     }
@@ -103,10 +130,16 @@ import Reactor
   }
 
   func read(
-    _ path: String, range: ClosedRange<UInt64>?, trace: UpstreamTrace
+    _ path: String, range: ClosedRange<UInt64>?, over connection: TransferRequest.Connection,
+    trace: UpstreamTrace
   ) async throws(GlobusError) -> Transfer {
-    guard let grant else { throw .denied }
-    return try await collections.servers.read(path, range: range, grant: grant, trace: trace)
+    let (grant, path) = try confined(path)
+    do throws(GlobusError) {
+      return try await collections.servers.read(
+        path, range: range, over: connection, grant: grant, trace: trace)
+    } catch {
+      throw meaning(error)
+    }
   }
 
   private func key(_ path: String) -> GlobusCollections.StatKey {

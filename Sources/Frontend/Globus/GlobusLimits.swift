@@ -12,6 +12,17 @@ enum GlobusLimits {
   static let rememberedEntries = 5_000
   /// What is read of a collection's error body; the known ones are shorter than 1 KiB.
   static let faultBytes = 16 << 10
+  /// What is read and dropped before the bytes asked for, when a server answers a range with the whole.
+  static let skippedBytes: UInt64 = 64 << 20
+  /// Times that a call to a collection's server, or to Transfer, is made again; the longest pause
+  /// before the first of them grows by itself each time.
+  static let readRetries = 3
+  static let transferRetries = 2
+  static let retryMilliseconds: UInt64 = 200
+  /// How long a collection's server may take to begin its answer, its queue here included.
+  static let firstByteMilliseconds: UInt32 = 60_000
+  /// Seconds of a Retry-After that are waited for; longer ones the client is told.
+  static let awaitedSeconds = 2
   /// A host name (RFC 1035 section 2.3.4).
   static let hostBytes = 253
   /// Seconds of a Retry-After that are believed.
@@ -29,14 +40,20 @@ enum GlobusLimits {
   /// Paths whose status is remembered, and for how long.
   static let statEntries = 8192
   static let statMicroseconds: UInt64 = 5_000_000
-  /// Collections of one sign-in: their scopes must fit the URL, their tokens the access key id.
-  static let collectionsPerSignIn = 10
+  /// What an error of Globus, or the link of a sign-in, may ask for: values of one parameter, bytes
+  /// of them with their commas, and bytes of the text for people. All of it, with a root folder of
+  /// the longest, fits the flow's cookie.
+  static let requirementValues = 6
+  static let requirementBytes = 256
+  static let requirementMessageBytes = 128
+  /// Of one scope: Transfer's with the consents of two collections.
+  static let requiredScopeBytes = 256
   /// Sign-ins that one browser may have open.
   static let flowsPerBrowser = 5
   /// What Auth may send back as `code`, `state` and the like.
   static let callbackParameterBytes = 2048
-  /// Of a Cookie header; what is beyond is not looked at.
-  static let cookieHeaderBytes = 16 << 10
+  /// Of a Cookie header; what is beyond is not looked at. Room for every flow at its longest.
+  static let cookieHeaderBytes = 24 << 10
   /// Of an Accept header; what is beyond is not looked at.
   static let acceptHeaderBytes = 4096
   /// Of a collection's name, for the page.

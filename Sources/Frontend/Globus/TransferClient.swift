@@ -1,4 +1,7 @@
 // TransferClient: the Transfer API (globus.md 2). The only code that sends a Transfer token.
+//
+// Every call is a GET, and made again when Transfer itself failed; never when its 502 says what the
+// storage said.
 
 import Reactor
 
@@ -61,18 +64,54 @@ struct TransferToken: Sendable {
       "GET", base + path,
       headers: ["Authorization": "Bearer \(token.secret.value)", "Accept": "application/json"])
     if let milliseconds { request.firstByteTimeoutMilliseconds = milliseconds }
+    var retries = Retries(limit: GlobusLimits.transferRetries)
+    while true {
+      switch await attempt(request, limit: limit, trace) {
+      case .document(let body): return body
+      case .refused(let error): throw error
+      case .failed(let error, let cause):
+        guard let pause = retries.pause(after: cause), await Loop.sleep(milliseconds: pause)
+        else { throw error }
+        request.connection = .fresh(avoiding: [])
+      }
+    }
+  }
+
+  private enum Attempt {
+    case document([UInt8])
+    case refused(GlobusError)
+    /// What to throw if it is not tried again, and why it could be.
+    case failed(GlobusError, Retries.Cause)
+  }
+
+  private func attempt(
+    _ request: TransferRequest, limit: Int, _ trace: UpstreamTrace
+  ) async -> Attempt {
     trace.asks(host)
-    let answer: (head: ResponseHead, body: [UInt8])
     do throws(TransferError) {
-      answer = try await http.fetch(request, limit: limit)
+      let (head, body) = try await http.fetch(request, limit: limit)
+      trace.answered(head.status, by: host)
+      if head.status == 200 { return .document(body) }
+      let error = TransferFault.error(status: head.status, headers: head.headers, body: body)
+      switch error {
+      case .slowDown(let seconds?): return .failed(error, .busy(seconds: seconds))
+      case .slowDown(nil) where head.status == 503: return .failed(error, .fault)
+      case .unavailable where head.status >= 500 && !Self.isStoragesWord(body):
+        return .failed(error, .fault)
+      default: return .refused(error)
+      }
     } catch {
-      throw GlobusError(error, from: "Transfer")
+      let meaning = GlobusError(error, from: "Transfer")
+      switch error.code {
+      case .addressRefused, .cancelled, .invalid, .timeout, .tooLarge: return .refused(meaning)
+      case .resolveFailed, .connectFailed, .tlsFailed, .stalled, .broken, .protocolError:
+        return .failed(meaning, .fault)
+      }
     }
-    trace.answered(answer.head.status, by: host)
-    guard answer.head.status == 200 else {
-      throw TransferFault.error(
-        status: answer.head.status, headers: answer.head.headers, body: answer.body)
-    }
-    return answer.body
+  }
+
+  /// Whether an error comes from behind Transfer, which Globus's own SDK never asks for again.
+  private static func isStoragesWord(_ body: [UInt8]) -> Bool {
+    body.contains(Array("ExternalError".utf8)) || body.contains(Array("EndpointError".utf8))
   }
 }

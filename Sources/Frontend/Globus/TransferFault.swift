@@ -9,6 +9,8 @@ struct TransferFault: Decodable {
   let code: String
   let message: String
   let wantsSignIn: Bool
+  /// What is asked of the next sign-in, at the top or in the message.
+  private(set) var requirements = SignInRequirements.none
 
   private enum CodingKeys: String, CodingKey {
     case code, message
@@ -32,32 +34,39 @@ struct TransferFault: Decodable {
     case 429: return .slowDown(retryAfter: retryAfter(headers))
     default: break
     }
-    guard let fault = try? GlobusJSON.decode(TransferFault.self, from: body, "Transfer's error")
+    guard var fault = try? GlobusJSON.decode(TransferFault.self, from: body, "Transfer's error")
     else {
       return status == 503
         ? .slowDown(retryAfter: retryAfter(headers))
         : .unavailable("Transfer answered \(status) without an error document")
+    }
+    fault.requirements = SignInRequirements(json: body)
+    if !fault.asksForSignIn {
+      fault.requirements = SignInRequirements(message: fault.message)
     }
     return fault.error(status: status, headers: headers)
   }
 
   private func error(status: Int, headers: Headers) -> GlobusError {
     let verdict = FaultTriage.verdict(message.utf8)
+    if verdict == .noAccount { return .noAccount }
     if code.hasSuffix("LoginFailed") {
-      return wantsSignIn && verdict != .denied || verdict == .signIn ? .signInRequired : .denied
+      return wantsSignIn || verdict == .signIn ? sessionRefused : .denied
     }
     switch code {
-    case "ConsentRequired", "AuthPolicyFailed", "AuthorizationRequired": return .signInRequired
+    case "ConsentRequired", "AuthorizationRequired": return .signInRequired(requirements)
+    case "AuthPolicyFailed": return sessionRefused
     case "AuthenticationFailed", "ClientError.AuthenticationFailed": return .expired
     case "NotFound", "ClientError.NotFound": return .notFound
     case "EndpointNotFound": return .collectionNotFound
-    case "EndpointPermissionDenied", "PermissionDenied": return .denied
+    case "EndpointPermissionDenied", "PermissionDenied":
+      return asksForSignIn ? .signInRequired(requirements) : .denied
     default: break
     }
     if code.hasPrefix("ExternalError") || code.hasPrefix("EndpointError") {
       return storageError(verdict)
     }
-    if wantsSignIn { return .signInRequired }
+    if wantsSignIn { return .signInRequired(requirements) }
     return switch status {
     case 403: .denied
     case 503: .slowDown(retryAfter: retryAfter(headers))
@@ -71,11 +80,23 @@ struct TransferFault: Decodable {
     if code.hasSuffix(".NotDirectory") { return .notFound }
     if code.hasSuffix(".PermissionDenied") { return .denied }
     return switch verdict {
-    case .signIn: .signInRequired
+    case .signIn: sessionRefused
     case .missing: .notFound
     case .denied: .denied
+    case .noAccount: .noAccount
     case .directory, .full, .ambiguous: .unavailable("the storage failed: \(shortCode)")
     }
+  }
+
+  private var asksForSignIn: Bool {
+    requirements.isAboutSession || !requirements.scopes.isEmpty
+  }
+
+  /// Where Globus does not say what is wrong with the session, signing in anew is the best guess.
+  private var sessionRefused: GlobusError {
+    var requirements = requirements
+    if !asksForSignIn { requirements.promptsLogin = true }
+    return .signInRequired(requirements)
   }
 
   /// The code as a log may have it.

@@ -5,12 +5,13 @@
 // sub-resource that makes a GET something else.
 
 enum Action: Sendable, Equatable {
-  case headBucket, headObject, getObject
-  case listBuckets, createBucket
-  /// ListObjectsV2, or its first version.
-  case listObjects(isVersion2: Bool)
+  case headBucket, headObject, getObject, getObjectAttributes
+  case listBuckets, createBucket, deleteBucket, listMultipartUploads
+  case listObjects(ListingForm)
   /// What clients ask before they work; by name. See `Probe`.
   case probe(String)
+  /// PutBucketAcl or PutObjectAcl of the one ACL that there is.
+  case keepACL(String)
   /// Sign-in: `?auth` at the service or a bucket, and the way back from Globus.
   case authStart, authCallback
   /// Known to S3 under this name, and not done here.
@@ -26,14 +27,39 @@ enum Action: Sendable, Equatable {
     case .headBucket: "HeadBucket"
     case .headObject: "HeadObject"
     case .getObject: "GetObject"
+    case .getObjectAttributes: "GetObjectAttributes"
     case .listBuckets: "ListBuckets"
     case .createBucket: "CreateBucket"
-    case .listObjects(let isVersion2): isVersion2 ? "ListObjectsV2" : "ListObjects"
-    case .probe(let name): name
+    case .deleteBucket: "DeleteBucket"
+    case .listMultipartUploads: "ListMultipartUploads"
+    case .listObjects(let form): form.operation
+    case .probe(let name), .keepACL(let name), .unsupported(let name): name
     case .authStart: "AuthStart"
     case .authCallback: "AuthCallback"
-    case .unsupported(let name): name
     case .notImplemented, .methodNotAllowed: "Unknown"
+    }
+  }
+
+  /// Why it is done for nobody; nil for what is done here.
+  var refusal: S3Error? {
+    switch self {
+    case .deleteBucket:
+      S3Error(
+        .accessDenied, "A bucket is a Globus collection: its owner can delete it in Globus only.")
+    case .unsupported("PutBucketAcl"), .unsupported("PutObjectAcl"), .unsupported("CreateBucket"):
+      S3Error(
+        .notImplemented,
+        "Who may do what is decided in Globus: the only ACL that can be put is \"private\", in the "
+          + "header x-amz-acl, and object lock can't be enabled.")
+    case .unsupported(let name):
+      S3Error(.notImplemented, "\(name) is not supported here.")
+    case .notImplemented(let name):
+      S3Error(
+        .notImplemented, "The query parameter or sub-resource \"\(name)\" is not implemented here.",
+        details: [("ResourceType", name)])
+    case .methodNotAllowed(let allow):
+      S3Error(.methodNotAllowed, headers: [("Allow", allow)])
+    default: nil
     }
   }
 
@@ -55,20 +81,15 @@ enum Action: Sendable, Equatable {
         return
       }
     }
-    let copies = header("x-amz-copy-source") != nil
-    if let methods {
-      guard let name = methods[method] else {
-        self = .methodNotAllowed(allow: methods.keys.sorted().joined(separator: ", "))
-        return
-      }
-      if Probe.named(name) != nil {
-        self = .probe(name)
-        return
-      }
-      self = .unsupported(name == "UploadPart" && copies ? "UploadPartCopy" : name)
+    guard let methods else {
+      self = Self.plain(method: method, level: level, query: query, header: header)
       return
     }
-    self = Self.plain(method: method, level: level, query: query, copies: copies)
+    guard let name = methods[method] else {
+      self = .methodNotAllowed(allow: methods.keys.sorted().joined(separator: ", "))
+      return
+    }
+    self = Self.subresource(name, query: query, header: header)
   }
 
   private static func signIn(
@@ -86,24 +107,55 @@ enum Action: Sendable, Equatable {
   }
 
   private static func plain(
-    method: String, level: RequestAddress.Level, query: Query, copies: Bool
+    method: String, level: RequestAddress.Level, query: Query, header: (String) -> String?
   ) -> Action {
     switch (level, method) {
     case (.service, "GET"): .listBuckets
-    case (.bucket, "GET"): .listObjects(isVersion2: query["list-type"] == "2")
+    case (.bucket, "GET"): .listObjects(query["list-type"] == nil ? .version1 : .version2)
     case (.bucket, "HEAD"): .headBucket
-    case (.bucket, "PUT"): .createBucket
-    case (.bucket, "DELETE"): .unsupported("DeleteBucket")
+    case (.bucket, "PUT"): keepsAll(header) ? .createBucket : .unsupported("CreateBucket")
+    case (.bucket, "DELETE"): .deleteBucket
     case (.bucket, "POST"): .unsupported("PostObject")
     case (.object, "GET"): .getObject
     case (.object, "HEAD"): .headObject
-    case (.object, "PUT"): .unsupported(copies ? "CopyObject" : "PutObject")
+    case (.object, "PUT"):
+      .unsupported(header("x-amz-copy-source") == nil ? "PutObject" : "CopyObject")
     case (.object, "DELETE"): .unsupported("DeleteObject")
     case (.bucket, "OPTIONS"), (.object, "OPTIONS"): .unsupported("Preflight")
     case (.service, _): .methodNotAllowed(allow: "GET")
     case (.bucket, _): .methodNotAllowed(allow: "DELETE, GET, HEAD, OPTIONS, POST, PUT")
     case (.object, _): .methodNotAllowed(allow: "DELETE, GET, HEAD, OPTIONS, PUT")
     }
+  }
+
+  private static func subresource(
+    _ name: String, query: Query, header: (String) -> String?
+  ) -> Action {
+    switch name {
+    case "GetObjectAttributes": return .getObjectAttributes
+    case "ListMultipartUploads": return .listMultipartUploads
+    case "ListObjectVersions": return .listObjects(.versions)
+    case "PutBucketAcl", "PutObjectAcl":
+      let isCanned = header("x-amz-acl") != nil && !hasBody(header)
+      return isCanned && keepsAll(header) ? .keepACL(name) : .unsupported(name)
+    case "UploadPart" where header("x-amz-copy-source") != nil:
+      return .unsupported("UploadPartCopy")
+    default:
+      let name = query.contains("id") ? name : configurationLists[name] ?? name
+      return Probe.named(name) == nil ? .unsupported(name) : .probe(name)
+    }
+  }
+
+  /// Whether no header asks for rights or a lock that nothing here has.
+  private static func keepsAll(_ header: (String) -> String?) -> Bool {
+    let grants = ["full-control", "read", "read-acp", "write", "write-acp"]
+    return ["private", "bucket-owner-full-control"].contains(header("x-amz-acl") ?? "private")
+      && !grants.contains { header("x-amz-grant-\($0)") != nil }
+      && header("x-amz-bucket-object-lock-enabled")?.lowercased() != "true"
+  }
+
+  private static func hasBody(_ header: (String) -> String?) -> Bool {
+    header("transfer-encoding") != nil || header("content-length") ?? "0" != "0"
   }
 
   /// Parameters that belong to an action without choosing it. Names in `x-` are the client's own
@@ -125,6 +177,14 @@ enum Action: Sendable, Equatable {
 
 // The sub-resources of the S3 API (model 2006-03-01): for each, what a method on it is called.
 extension Action {
+  /// What is called otherwise when the query has no `id` of one configuration.
+  private static let configurationLists = [
+    "GetBucketAnalyticsConfiguration": "ListBucketAnalyticsConfigurations",
+    "GetBucketIntelligentTieringConfiguration": "ListBucketIntelligentTieringConfigurations",
+    "GetBucketInventoryConfiguration": "ListBucketInventoryConfigurations",
+    "GetBucketMetricsConfiguration": "ListBucketMetricsConfigurations",
+  ]
+
   private static let bucketSubresources: [String: [String: String]] = [
     "abac": ["GET": "GetBucketAbac", "PUT": "PutBucketAbac"],
     "accelerate": [

@@ -3,7 +3,11 @@
 // Tags compare strongly, quoted or not, as S3 does; a date that can't be read counts as absent.
 
 struct Conditions: Sendable {
-  enum Verdict: Sendable, Equatable { case proceed, notModified, preconditionFailed }
+  enum Verdict: Sendable, Equatable {
+    case proceed, notModified
+    /// By the header of that name.
+    case preconditionFailed(String)
+  }
 
   var ifMatch: String?
   var ifNoneMatch: String?
@@ -14,9 +18,9 @@ struct Conditions: Sendable {
   /// What to do for an object of that tag and time (Unix seconds).
   func evaluate(etag: ETag, modified: Int64) -> Verdict {
     if let ifMatch {
-      guard Self.list(ifMatch, holds: etag) else { return .preconditionFailed }
+      guard Self.list(ifMatch, holds: etag) else { return .preconditionFailed("If-Match") }
     } else if let since = ifUnmodifiedSince.flatMap(HTTPDate.parse), modified > since {
-      return .preconditionFailed
+      return .preconditionFailed("If-Unmodified-Since")
     }
     if let ifNoneMatch {
       if Self.list(ifNoneMatch, holds: etag) { return .notModified }

@@ -22,6 +22,7 @@ struct S3Error: Error, Sendable {
     case invalidURI = "InvalidURI"
     case keyTooLong = "KeyTooLongError"
     case methodNotAllowed = "MethodNotAllowed"
+    case noConfiguration = "NoSuchConfiguration"
     case noEncryptionConfiguration = "ServerSideEncryptionConfigurationNotFoundError"
     case noObjectLockConfiguration = "ObjectLockConfigurationNotFoundError"
     case noOwnershipControls = "OwnershipControlsNotFoundError"
@@ -73,7 +74,8 @@ struct S3Error: Error, Sendable {
       case .invalidURI: (400, "The request's path or query can't be understood.")
       case .keyTooLong: (400, "The key is longer than \(Limits.keyBytes) bytes.")
       case .methodNotAllowed: (405, "This method is not allowed against this resource.")
-      case .noEncryptionConfiguration,
+      case .noConfiguration,
+        .noEncryptionConfiguration,
         .noObjectLockConfiguration,
         .noOwnershipControls,
         .noReplicationConfiguration,
@@ -176,8 +178,16 @@ extension S3Error {
         "Globus or the storage does not let who signed in do this. Ask the collection's owner, or "
           + "sign in as somebody else at \(signInURL)")
     case .expired: self = .expired(signInURL: signInURL)
-    case .signInRequired:
-      self.init(.accessDenied, "Globus asks for a new sign-in: open \(signInURL)")
+    case .signInRequired(let requirements):
+      self.init(
+        .accessDenied,
+        "Globus asks for a new sign-in: open \(signInURL)\(requirements.querySuffix)")
+    case .noAccount:
+      self.init(
+        .accessDenied,
+        "The storage behind this collection has no account for who signed in; signing in again does "
+          + "not change that. Ask the collection's administrator for an account, or use the "
+          + "credential of an identity that has one.")
     case .slowDown(let retryAfter):
       let seconds = min(
         max(retryAfter ?? Limits.retryAfterSeconds, 1), Limits.longestRetryAfterSeconds)

@@ -31,7 +31,7 @@ struct Credential: Equatable, Sendable {
 struct CollectionGrant: Equatable, Sendable {
   var collection: CollectionID
   /// The folder that the bucket shows, or nil for all of the collection.
-  var rootFolder: String?
+  var rootFolder: RootFolder?
   /// Host of the collection's HTTPS server, with `:port` unless it is 443.
   var httpsHost: String
   /// For that host alone.

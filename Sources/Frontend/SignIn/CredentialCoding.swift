@@ -109,7 +109,8 @@ private struct Writer {
       field: "https host")
     if let folder = grant.rootFolder {
       try text(
-        folder, length: UInt16.self, limit: CredentialLimits.rootFolderBytes, field: "root folder")
+        folder.description, length: UInt16.self, limit: CredentialLimits.rootFolderBytes,
+        field: "root folder")
     } else {
       integer(noRootFolder)
     }
@@ -184,9 +185,12 @@ private struct Reader {
     let host = try text(length: UInt8.self, limit: CredentialLimits.httpsHostBytes)
     guard isHost(host) else { throw .malformed }
     let count = try integer(UInt16.self)
-    let folder =
-      count == noRootFolder
-      ? nil : try text(count: Int(count), limit: CredentialLimits.rootFolderBytes)
+    var folder: RootFolder?
+    if count != noRootFolder {
+      let text = try text(count: Int(count), limit: CredentialLimits.rootFolderBytes)
+      folder = RootFolder(text)
+      guard folder?.description.utf8.elementsEqual(text.utf8) == true else { throw .malformed }
+    }
     let (https, refresh) = try tokens(.https)
     return CollectionGrant(
       collection: collection, rootFolder: folder, httpsHost: host, https: https,

@@ -7,9 +7,12 @@ enum CredentialLimits {
   static let httpsHostBytes = 255
   static let rootFolderBytes = 1024
   static let tokenBytes = 2048
-  static let collections = 64
-  /// A cookie's content before sealing; browsers hold 4,096 bytes of cookie.
-  static let cookieBytes = 2048
+  /// Collections of one sign-in and its credential: their scopes must fit the URL of Globus's
+  /// consent page (8 KiB with common servers), their names a cookie, their tokens the access key id.
+  static let collections = 10
+  /// A cookie's content before sealing: with it name, text and attributes stay within the 4,096
+  /// bytes that browsers hold (RFC 6265 section 6.1).
+  static let cookieBytes = 2944
   static let cookieTextBytes = 4096
   /// How long a sign-in may take, in seconds.
   static let cookieSeconds: Int64 = 600

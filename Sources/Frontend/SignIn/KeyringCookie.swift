@@ -8,7 +8,7 @@
 import Crypto
 
 extension Keyring {
-  /// Seals at most 2,048 bytes until `cookieSeconds` after `now` (Unix seconds). `context` (the
+  /// Seals at most `cookieBytes` until `cookieSeconds` after `now` (Unix seconds). `context` (the
   /// cookie's name, say) is not inside and must be the same when opening.
   func sealCookie(
     _ bytes: [UInt8], context: String, now: Int64

@@ -33,13 +33,14 @@ import Reactor
 
   func start(_ request: SignInRequest, trace: UpstreamTrace) async -> SignInReply {
     var reply: SignInReply
+    var link: SignInLink?
     do throws(SignInError) {
-      reply = try await begin(request, trace)
+      let valid = try SignInLink(
+        request.parameters, collections: request.collections, isStrict: request.isStrict)
+      link = valid
+      reply = try await begin(valid, request, trace)
     } catch {
-      let start = SignInURL.start(request.collections, isStrict: request.isStrict, at: baseURL)
-      reply = SignInAnswer.failure(
-        error, as: request.form, requestID: request.requestID,
-        retry: error == .notPublic ? start + "&private" : nil)
+      reply = refusal(error, request, retry: retry(error, request, link))
     }
     reply.collections = request.collections
     return reply
@@ -47,55 +48,70 @@ import Reactor
 
   func callback(_ request: SignInRequest, trace: UpstreamTrace) async -> SignInReply {
     guard request.head.method == "GET" else {
-      return SignInAnswer.failure(
-        .methodNotAllowed, as: request.form, requestID: request.requestID)
+      return refusal(.methodNotAllowed, request)
     }
     guard let parameters = CallbackParameters(request.parameters, issuer: auth.issuer) else {
-      return SignInAnswer.failure(
-        .malformedCallback, as: request.form, requestID: request.requestID)
+      return refusal(.malformedCallback, request)
     }
     guard let flow = cookie.flow(for: parameters.state, in: request.cookies, now: now) else {
-      return SignInAnswer.failure(.unknownFlow, as: request.form, requestID: request.requestID)
+      return refusal(.unknownFlow, request)
     }
     let ids = flow.targets.map(\.id)
     var reply: SignInReply
     do throws(SignInError) {
       reply = try await end(flow, parameters.outcome, request, trace)
     } catch {
-      let retry = SignInURL.start(ids, isStrict: flow.isStrict, at: baseURL)
-      reply = SignInAnswer.failure(
-        error, as: request.form, requestID: request.requestID, retry: retry)
+      var link = flow.link
+      if let requirements = error.requirements {
+        link.requirements = requirements.limited(to: ids)
+      }
+      if error.leavesRootOut { link.root = nil }
+      reply = refusal(error, request, retry: link.url(at: baseURL))
     }
     reply.headers.add("Set-Cookie", cookie.clear(cookie.name(for: flow.state)))
     reply.collections = ids
     return reply
   }
 
+  private func refusal(
+    _ error: SignInError, _ request: SignInRequest, retry: String? = nil
+  ) -> SignInReply {
+    SignInAnswer.failure(
+      error, as: request.form, requestID: request.requestID, retry: retry, baseURL: baseURL)
+  }
+
+  /// Where a start that failed may do better, if anywhere; `link` is nil when it could not be read.
+  private func retry(
+    _ error: SignInError, _ request: SignInRequest, _ link: SignInLink?
+  ) -> String? {
+    guard !request.collections.isEmpty, error == .notPublic || !error.asksForCollection else {
+      return nil
+    }
+    var next =
+      link ?? SignInLink(collections: request.collections, isStrict: request.isStrict)
+    if error == .notPublic { next.mayBePrivate = true }
+    if error.leavesRootOut { next.root = nil }
+    return next.url(at: baseURL)
+  }
+
   private var now: Int64 { Loop.wallClockMicroseconds / 1_000_000 }
 
   private func begin(
-    _ request: SignInRequest, _ trace: UpstreamTrace
+    _ link: SignInLink, _ request: SignInRequest, _ trace: UpstreamTrace
   ) async throws(SignInError) -> SignInReply {
     guard request.head.method == "GET" else { throw .methodNotAllowed }
-    let ids = request.collections
-    let named = request.parameters.filter { $0.name == "collection" }
-    guard !ids.isEmpty, named.allSatisfy({ CollectionID($0.value) != nil }) else {
-      throw .noSuchCollection
-    }
-    guard ids.count <= GlobusLimits.collectionsPerSignIn else { throw .tooManyCollections }
     guard SignInURL.isBase(request.host, baseURL) else {
-      let start = SignInURL.start(ids, isStrict: request.isStrict, at: baseURL)
-      return SignInAnswer.redirect(
-        to: start + (request.parameter("private") == nil ? "" : "&private"))
+      return SignInAnswer.redirect(to: link.url(at: baseURL))
     }
     var targets: [SignInFlow.Target] = []
-    let mayBePrivate = request.parameter("private") != nil
-    for id in ids {
-      targets.append(try await publicTarget(id, mayBePrivate: mayBePrivate, trace))
+    for id in link.collections {
+      targets.append(try await publicTarget(id, mayBePrivate: link.mayBePrivate, trace))
     }
-    return try redirect(
-      to: SignInFlow(targets: targets, isStrict: request.isStrict || alwaysStrict),
-      request, surplus: cookie.surplus(in: request.cookies))
+    var flow = SignInFlow(targets: targets, isStrict: link.isStrict || alwaysStrict)
+    flow.root = link.root
+    flow.requirements = link.requirements
+    flow.mayBePrivate = link.mayBePrivate
+    return try redirect(to: flow, request, surplus: cookie.surplus(in: request.cookies))
   }
 
   /// The target as the app itself sees it; without knowledge when it can't. A collection that
@@ -139,11 +155,13 @@ import Reactor
     to flow: SignInFlow, _ request: SignInRequest, surplus: [String]
   ) throws(SignInError) -> SignInReply {
     var reply = SignInAnswer.redirect(
-      to: auth.authorizeURL(scope: flow.scope, state: flow.state, verifier: flow.verifier))
+      to: auth.authorizeURL(
+        scope: flow.scope, state: flow.state, verifier: flow.verifier,
+        session: flow.sessionParameters))
     do throws(CryptoError) {
       reply.headers.add("Set-Cookie", try cookie.set(flow, now: now))
     } catch {
-      throw .tooManyCollections
+      throw flow.targets.count > 1 ? .tooManyCollections : .linkTooLong
     }
     for name in surplus { reply.headers.add("Set-Cookie", cookie.clear(name)) }
     return reply
@@ -171,7 +189,9 @@ import Reactor
       throw SignInError(error)
     }
     guard flow.isLast else { return try await secondTrip(flow, tokens, user, request, trace) }
-    return try finish(flow, tokens, user, as: request.form)
+    let credential = try credential(flow, tokens, user)
+    try await checkRoot(of: credential, trace)
+    return try finish(flow, credential, as: request.form)
   }
 
   /// Finds out with the person's own token what the app could not see, and asks for that.
@@ -190,16 +210,15 @@ import Reactor
         throw failure(error)
       }
     }
-    var reply = try redirect(
-      to: SignInFlow(targets: targets, isStrict: flow.isStrict), request, surplus: [])
+    var reply = try redirect(to: flow.next(targets), request, surplus: [])
     reply.identityID = user.identity.description
     reply.username = user.username
     return reply
   }
 
-  private func finish(
-    _ flow: SignInFlow, _ tokens: AuthTokens, _ user: UserInfo, as form: AnswerForm
-  ) throws(SignInError) -> SignInReply {
+  private func credential(
+    _ flow: SignInFlow, _ tokens: AuthTokens, _ user: UserInfo
+  ) throws(SignInError) -> Credential {
     guard let transfer = tokens.transfer else { throw .consentIncomplete }
     var grants: [CollectionGrant] = []
     for target in flow.targets {
@@ -207,13 +226,41 @@ import Reactor
         let token = tokens.https(target.id, needsDataAccess: known.needsDataAccess)
       else { throw .consentIncomplete }
       grants.append(
-        CollectionGrant(collection: target.id, httpsHost: known.httpsHost, https: token))
+        CollectionGrant(
+          collection: target.id, rootFolder: flow.root, httpsHost: known.httpsHost, https: token))
     }
     let end = grants.map(\.https.expiresAt).reduce(transfer.expiresAt, min)
-    let credential = Credential(
+    return Credential(
       isStrict: flow.isStrict, issuedAt: now, expiresAt: end,
       sessionID: UInt64.random(in: .min ... .max), identity: user.identity,
       username: user.username, collections: grants, transfer: transfer)
+  }
+
+  /// A bucket whose folder is not there would only show that much later. What keeps Transfer from
+  /// saying so now is left to the requests, which explain it better.
+  private func checkRoot(
+    of credential: Credential, _ trace: UpstreamTrace
+  ) async throws(SignInError) {
+    guard let grant = credential.collections.first, let root = grant.rootFolder,
+      let path = RootFolder.confined(root.description, to: root)
+    else { return }
+    let token = TransferToken(secret: credential.transfer.secret)
+    do throws(GlobusError) {
+      let status = try await transfer.stat(path, in: grant.collection, token: token, trace: trace)
+      guard status.kind == .directory else { throw .notFound }
+    } catch {
+      switch error {
+      case .notFound, .denied: throw .noSuchFolder
+      case .noAccount: throw .noAccount
+      case .signInRequired(let requirements): throw .signInRequired(requirements)
+      default: log("looking at a root folder", "\(error)")
+      }
+    }
+  }
+
+  private func finish(
+    _ flow: SignInFlow, _ credential: Credential, as form: AnswerForm
+  ) throws(SignInError) -> SignInReply {
     let sealed: SealedCredential
     do throws(CredentialError) {
       sealed = try sealer.seal(credential)
@@ -227,8 +274,8 @@ import Reactor
         sealed: sealed, credential: credential, names: flow.targets.map { $0.known?.name },
         baseURL: baseURL),
       as: form)
-    reply.identityID = user.identity.description
-    reply.username = user.username
+    reply.identityID = credential.identity.description
+    reply.username = credential.username
     reply.credentialFingerprint = CredentialSealer.fingerprint(of: sealed.accessKeyID)
     return reply
   }
@@ -238,8 +285,12 @@ import Reactor
     case .notFound, .collectionNotFound, .denied: return .noSuchCollection
     case .noHTTPS: return .noHTTPSServer
     case .slowDown(let seconds): return .slowDown(seconds)
-    case .expired, .signInRequired, .unavailable, .addressRefused, .invalidRange,
-      .folderTooLarge:
+    case .signInRequired(let requirements): return .signInRequired(requirements)
+    case .noAccount: return .noAccount
+    case .addressRefused(let address):
+      log("reaching a collection", address)
+      return .addressRefused
+    case .expired, .unavailable, .invalidRange, .folderTooLarge:
       log("reading a collection's document", "\(error)")
       return .unavailable
     }

@@ -37,34 +37,42 @@ enum SignInAnswer {
     return SignInReply(status: 200, headers: headers(form), body: body)
   }
 
-  /// `retry` is where the sign-in starts anew, if that is known.
+  /// `retry` is where the same sign-in starts anew, if that is known and worth it.
   static func failure(
-    _ error: SignInError, as form: AnswerForm, requestID: String, retry: String? = nil
+    _ error: SignInError, as form: AnswerForm, requestID: String, retry: String? = nil,
+    baseURL: BaseURL
   ) -> SignInReply {
-    var headers = headers(form)
+    // The form for another collection leads to Globus, which may pass the browser on to any
+    // institution's own sign-in; Chromium applies form-action to redirects, too.
+    var headers = headers(form, formAction: baseURL.isSecure ? "https:" : "https: http:")
     if let seconds = error.retryAfter { headers.add("Retry-After", String(seconds)) }
     if error == .methodNotAllowed { headers.add("Allow", "GET") }
-    let message = "\(error.message) \(error.nextStep)"
+    var message = "\(error.message) \(error.nextStep)"
+    // A program has no page with a link on it.
+    if error.requirements != nil, let retry { message += " \(error.link): \(retry)" }
     let body =
       switch form {
       case .text: Array((message + "\n").utf8)
       case .json: json(Failure(error: error.code, message: message))
-      case .html: Array(SignInPage.failure(error, requestID: requestID, retry: retry).utf8)
+      case .html:
+        Array(
+          SignInPage.failure(error, requestID: requestID, retry: retry, baseURL: baseURL).utf8)
       }
     return SignInReply(
       status: error.status, headers: headers, body: body, errorCode: error.code)
   }
 
-  private static func headers(_ form: AnswerForm) -> Headers {
-    secured(["Content-Type": "\(form.mediaType); charset=utf-8"])
+  private static func headers(_ form: AnswerForm, formAction: String = "'none'") -> Headers {
+    secured(["Content-Type": "\(form.mediaType); charset=utf-8"], formAction: formAction)
   }
 
-  private static func secured(_ headers: Headers) -> Headers {
+  private static func secured(_ headers: Headers, formAction: String = "'none'") -> Headers {
     var headers = headers
     headers.add(
       "Content-Security-Policy",
-      "default-src 'none'; style-src '\(SignInPage.styleHash)'; base-uri 'none'; "
-        + "form-action 'none'; frame-ancestors 'none'")
+      "default-src 'none'; style-src '\(PageDocument.styleHash)'; "
+        + "script-src '\(PageDocument.scriptHash)'; base-uri 'none'; "
+        + "form-action \(formAction); frame-ancestors 'none'")
     headers.add("Referrer-Policy", "no-referrer")
     headers.add("Cache-Control", "no-store")
     headers.add("X-Content-Type-Options", "nosniff")

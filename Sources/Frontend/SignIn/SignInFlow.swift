@@ -27,6 +27,11 @@ struct SignInFlow: Equatable, Sendable {
   let verifier: CodeVerifier
   let isStrict: Bool
   let targets: [Target]
+  /// What the bucket will show of the only target; nil: all of it.
+  var root: RootFolder?
+  /// What Globus wants beyond the scopes of the targets; asked for on the last trip.
+  var requirements = SignInRequirements.none
+  var mayBePrivate = false
 
   init(targets: [Target], isStrict: Bool) {
     self.init(
@@ -41,13 +46,38 @@ struct SignInFlow: Equatable, Sendable {
     self.targets = targets
   }
 
+  /// A new trip for these targets, which is otherwise for the same as this one.
+  func next(_ targets: [Target]) -> SignInFlow {
+    var next = SignInFlow(targets: targets, isStrict: isStrict)
+    next.root = root
+    next.requirements = requirements
+    next.mayBePrivate = mayBePrivate
+    return next
+  }
+
+  /// The link by which this sign-in would start anew.
+  var link: SignInLink {
+    var link = SignInLink(collections: targets.map(\.id), isStrict: isStrict)
+    link.root = root
+    link.requirements = requirements
+    link.mayBePrivate = mayBePrivate
+    return link
+  }
+
   /// Whether this trip asks for the collections themselves.
   var isLast: Bool { targets.allSatisfy { $0.known != nil } }
 
   /// What this trip asks for.
   var scope: String {
     guard isLast else { return GlobusScopes.lookup }
-    return GlobusScopes.access(targets.map { ($0.id, $0.known?.needsDataAccess ?? false) })
+    let named = requirements.scopes.reduce(into: Set()) { $0.formUnion($1.dataAccess) }
+    return GlobusScopes.access(
+      targets.map { ($0.id, $0.known?.needsDataAccess ?? false || named.contains($0.id)) })
+  }
+
+  /// Parameters for Auth beside the scope.
+  var sessionParameters: [(name: String, value: String)] {
+    isLast ? requirements.sessionParameters : []
   }
 }
 
@@ -64,18 +94,26 @@ extension SignInFlow {
     let v: String
     let r: Bool
     let c: [Target]
+    /// Root folder, private, names and values of requirements by turns.
+    var f: String?
+    var p: Bool?
+    var q: [String]?
   }
 
   func encoded() -> [UInt8] {
+    let wanted = requirements.parameters.flatMap { [$0.name, $0.value] }
     let record = Record(
       s: state, v: verifier.secret.value, r: isStrict,
       c: targets.map {
         Record.Target(
           i: $0.id.description, h: $0.known?.httpsHost, d: $0.known?.needsDataAccess,
           n: $0.known?.name)
-      })
+      },
+      f: root?.description, p: mayBePrivate ? true : nil, q: wanted.isEmpty ? nil : wanted)
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .withoutEscapingSlashes
     // Strings and flags always have a JSON form; an empty text would open as no flow.
-    return (try? JSONEncoder().encode(record)).map { Array($0) } ?? []
+    return (try? encoder.encode(record)).map { Array($0) } ?? []
   }
 
   /// Nil for anything that `encoded` did not make.
@@ -93,9 +131,15 @@ extension SignInFlow {
       }
       targets.append(target)
     }
-    guard !targets.isEmpty else { return nil }
+    let names = record.q ?? []
+    let wanted = stride(from: 0, to: names.count - 1, by: 2).map { (names[$0], names[$0 + 1]) }
+    guard !targets.isEmpty, let requirements = SignInRequirements(link: wanted) else { return nil }
     self.init(
       state: record.s, verifier: CodeVerifier(secret: Secret(record.v)), isStrict: record.r,
       targets: targets)
+    root = record.f.flatMap(RootFolder.init)
+    guard (root == nil) == (record.f == nil) else { return nil }
+    self.requirements = requirements
+    mayBePrivate = record.p ?? false
   }
 }

@@ -46,7 +46,8 @@ extension AuthService {
         Authorization(
           redirectURI: redirectURI, scopes: scopes, identity: identity,
           offline: parameters["access_type"] == "offline", state: parameters["state"],
-          nonce: parameters["nonce"], codeChallenge: challenge), back)
+          nonce: parameters["nonce"], codeChallenge: challenge,
+          session: SessionParameters(parameters)), back)
     case "deny":
       return back.error("access_denied", "The user refused consent.")
     default:

@@ -24,7 +24,8 @@ extension AuthService {
       verifier: form["code_verifier"], now: deployment.now)
     guard let authorization else { return Reply(401, json: ["error": "invalid_grant"]) }
     let issued = try issue(
-      authorization.scopes, authorization.identity, offline: authorization.offline)
+      authorization.scopes, authorization.identity, session: authorization.session,
+      offline: authorization.offline)
     var document = document(issued)
     if let state = authorization.state { document["state"] = .string(state) }
     if let token = issued.first(where: { $0.record.has("openid") }) {
@@ -35,7 +36,9 @@ extension AuthService {
 
   private func refreshToken(_ form: Parameters) throws(TokenStore.Full) -> Reply {
     let token = form["refresh_token"] ?? ""
-    guard let issued = try deployment.tokens.refresh(token, now: deployment.now) else {
+    let issued = try deployment.tokens.refresh(
+      token, rotate: deployment.faults.rotatesRefreshTokens, now: deployment.now)
+    guard let issued else {
       return Reply(401, json: ["error": "invalid_grant"])
     }
     return Reply(200, json: .object(document([issued])))
@@ -60,14 +63,15 @@ extension AuthService {
   }
 
   private func issue(
-    _ scopes: [Scope], _ identity: LocalGlobusConfiguration.Identity, offline: Bool
+    _ scopes: [Scope], _ identity: LocalGlobusConfiguration.Identity,
+    session: SessionParameters = .none, offline: Bool
   ) throws(TokenStore.Full) -> [IssuedToken] {
     var issued: [IssuedToken] = []
     for (resourceServer, scopes) in deployment.byResourceServer(scopes) {
       issued.append(
         try deployment.tokens.issue(
-          resourceServer: resourceServer, scopes: scopes, identity: identity, offline: offline,
-          now: deployment.now))
+          resourceServer: resourceServer, scopes: scopes, identity: identity, session: session,
+          offline: offline, now: deployment.now))
     }
     return issued
   }

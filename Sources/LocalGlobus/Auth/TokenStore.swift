@@ -16,12 +16,15 @@ struct Authorization: Sendable {
   var nonce: String?
   /// base64url of the verifier's SHA-256 (RFC 7636 section 4.2).
   var codeChallenge: String?
+  var session = SessionParameters.none
 }
 
 struct AccessToken: Sendable {
   let resourceServer: String
   let scopes: [Scope]
   let identity: LocalGlobusConfiguration.Identity
+  /// What the sign-in asked for, which a refresh does not change.
+  let session: SessionParameters
   let issued, expires: Int64
   fileprivate let refreshToken: String?
 
@@ -49,6 +52,7 @@ struct TokenStore {
     let resourceServer: String
     let scopes: [Scope]
     let identity: LocalGlobusConfiguration.Identity
+    let session: SessionParameters
   }
 
   /// `capacity`: codes that wait, and access and refresh tokens alive, each.
@@ -80,20 +84,29 @@ struct TokenStore {
 
   mutating func issue(
     resourceServer: String, scopes: [Scope], identity: LocalGlobusConfiguration.Identity,
-    offline: Bool, now: Int64
+    session: SessionParameters = .none, offline: Bool, now: Int64
   ) throws(Full) -> IssuedToken {
     guard refreshTokens.count < capacity.tokens else { throw Full() }
     let refreshToken = offline ? TokenStore.randomToken() : nil
-    let grant = RefreshGrant(resourceServer: resourceServer, scopes: scopes, identity: identity)
+    let grant = RefreshGrant(
+      resourceServer: resourceServer, scopes: scopes, identity: identity, session: session)
     let issued = try issueAccessToken(grant, refreshToken: refreshToken, now: now)
     if let refreshToken { refreshTokens[refreshToken] = grant }
     return issued
   }
 
-  /// A new access token; the refresh token stays the same. Nil when there is no such token.
-  mutating func refresh(_ refreshToken: String, now: Int64) throws(Full) -> IssuedToken? {
+  /// A new access token; the refresh token stays the same, unless it is to be replaced. Nil when
+  /// there is no such token.
+  mutating func refresh(
+    _ refreshToken: String, rotate: Bool = false, now: Int64
+  ) throws(Full) -> IssuedToken? {
     guard let grant = refreshTokens[refreshToken] else { return nil }
-    return try issueAccessToken(grant, refreshToken: refreshToken, now: now)
+    guard rotate else { return try issueAccessToken(grant, refreshToken: refreshToken, now: now) }
+    revoke(refreshToken)
+    let next = TokenStore.randomToken()
+    let issued = try issueAccessToken(grant, refreshToken: next, now: now)
+    refreshTokens[next] = grant
+    return issued
   }
 
   /// The token's record while it is valid.
@@ -118,7 +131,8 @@ struct TokenStore {
     guard accessTokens.count < capacity.tokens else { throw Full() }
     let record = AccessToken(
       resourceServer: grant.resourceServer, scopes: grant.scopes, identity: grant.identity,
-      issued: now, expires: now + accessTokenLifetime, refreshToken: refreshToken)
+      session: grant.session, issued: now, expires: now + accessTokenLifetime,
+      refreshToken: refreshToken)
     let token = TokenStore.randomToken()
     accessTokens[token] = record
     return IssuedToken(accessToken: token, refreshToken: refreshToken, record: record)

@@ -15,14 +15,17 @@ extension DataService {
         ? scopesWanted(401, "unauthorized", "Authentication is required", collection)
         : signIn(request, collection)
     }
-    let wanted =
-      behaviour.requiresDataAccess ? collection.httpsScopes : [Scope.https(collection.id)]
+    let isLax = collection.fault?.httpsWithoutDataAccess == true || !behaviour.requiresDataAccess
+    let wanted = isLax ? [Scope.https(collection.id)] : collection.httpsScopes
     guard wanted.allSatisfy(token.has) else {
       return isScript(request)
         ? scopesWanted(403, "permission_denied", "The token lacks a scope", collection)
         : DataService.text(403, "Permission denied")
     }
-    return nil
+    guard let session = collection.fault?.session, !session.isMet(by: token.session) else {
+      return nil
+    }
+    return session.usesPage == true ? .stepUpPage : .sessionRequired(session)
   }
 
   private func isScript(_ request: Request) -> Bool {
@@ -48,7 +51,7 @@ extension DataService {
   private func signIn(_ request: Request, _ collection: HostedCollection) -> Reply {
     let location = "\(deployment.authURL)/v2/oauth2/authorize".addingQuery([
       "client_id": collection.id, "response_type": "code",
-      "redirect_uri": "\(collection.httpsServer)/oidc_redirect",
+      "redirect_uri": "\(collection.httpsServer ?? "")/oidc_redirect",
       "scope": collection.httpsScopes.joined(separator: " "),
       "state": TokenStore.randomText(16),
     ])

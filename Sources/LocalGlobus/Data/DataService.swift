@@ -37,6 +37,12 @@ import Reactor
     }
   }
 
+  /// The fault that is due; it is used up by that.
+  func fault(_ request: Request, connection: UInt32) -> FaultOccurrence? {
+    let path = String(decoding: Percent.decode(request.path.utf8), as: UTF8.self)
+    return deployment.faults.data(collection: collectionID, path: path, connection: connection)
+  }
+
   private func file(
     _ request: Request, _ collection: HostedCollection
   ) throws(FileError) -> Answer {

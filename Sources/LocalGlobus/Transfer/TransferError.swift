@@ -8,6 +8,7 @@ struct TransferError: Error {
   let code: String
   let message: String
   var requiredScopes: [String] = []
+  var authorizationParameters: [String: JSON] = [:]
 
   /// `resource` is the path without the API's version.
   func document(resource: String) -> JSON {
@@ -19,6 +20,9 @@ struct TransferError: Error {
       let scopes = JSON.array(requiredScopes.map { .string($0) })
       document["required_scopes"] = scopes
       document["authorization_parameters"] = ["required_scopes": scopes]
+    }
+    if !authorizationParameters.isEmpty {
+      document["authorization_parameters"] = .object(authorizationParameters)
     }
     return .object(document)
   }
@@ -117,6 +121,23 @@ struct TransferError: Error {
     }
   }
 
+  static func hidden(_ id: String) -> TransferError {
+    TransferError(
+      status: 403, code: "PermissionDenied",
+      message: "You do not have permission to view endpoint '\(id)'")
+  }
+
+  /// What a storage says of itself, in Transfer's wrapping.
+  static func storage(
+    _ code: String, _ message: String, _ details: String, _ endpoint: HostedCollection?,
+    status: Int = 502, command: String = "list"
+  ) -> TransferError {
+    guard let endpoint else { return TransferError(status: status, code: code, message: message) }
+    return TransferError(
+      status: status, code: code,
+      message: "Command Failed: " + about(endpoint, message, details, command: command))
+  }
+
   private static func denied(_ details: String, _ endpoint: HostedCollection) -> TransferError {
     TransferError(
       status: 403, code: "EndpointPermissionDenied",
@@ -136,10 +157,10 @@ struct TransferError: Error {
   ) -> String { "Command Failed: " + about(endpoint, message, details) }
 
   private static func about(
-    _ endpoint: HostedCollection, _ message: String, _ details: String
+    _ endpoint: HostedCollection, _ message: String, _ details: String, command: String = "list"
   ) -> String {
     """
-    Error (list)
+    Error (\(command))
     Endpoint: \(endpoint.displayName) (\(endpoint.id))
     Server: 127.0.0.1:443
     Message: \(message)

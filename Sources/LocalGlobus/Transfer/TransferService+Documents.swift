@@ -8,16 +8,18 @@ extension TransferService {
   func endpoint(_ collection: HostedCollection, _ token: AccessToken) -> JSON {
     let owner = deployment.configuration.users[0]
     let isGuest = collection.configuration.kind == .guest
+    let isServed = collection.isServed
     let highAssurance = collection.configuration.highAssurance
     return [
       "DATA_TYPE": "endpoint", "id": .string(collection.id),
       "display_name": .string(collection.displayName), "canonical_name": nil,
       "description": "A local folder behind a stand-in for Globus",
-      "entity_type": .string(collection.entityType), "public": true,
+      "entity_type": .string(collection.entityType),
+      "public": .bool(collection.fault?.hidden != true),
       "owner_id": .string(owner.id), "owner_string": .string(owner.username),
       "organization": .string(owner.organization), "department": nil, "keywords": nil,
       "contact_email": .string(owner.email), "contact_info": nil, "info_link": nil,
-      "https_server": .string(collection.httpsServer), "tlsftp_server": nil,
+      "https_server": JSON(collection.httpsServer), "tlsftp_server": nil,
       "gcs_manager_url": nil, "gcs_version": "5.4.80", "default_directory": "/",
       "high_assurance": .bool(highAssurance), "mfa_required": false,
       "authentication_timeout_mins": highAssurance ? 60 : 15840,
@@ -27,9 +29,11 @@ extension TransferService {
       "disable_anonymous_writes": false, "acl_available": .bool(isGuest),
       "acl_editable": false, "acl_max_expiration_period_mins": nil,
       "my_effective_roles": .array(token.identity == owner ? ["administrator"] : []),
-      "subscription_id": "5ca1ab1e-0000-4000-8000-000000000002", "subscription_admin_verified": nil,
+      "subscription_id": collection.fault?.subscriptionLapsed == true
+        ? nil : "5ca1ab1e-0000-4000-8000-000000000002", "subscription_admin_verified": nil,
       "non_functional": false, "non_functional_endpoint_id": nil,
-      "non_functional_endpoint_display_name": nil, "gcp_connected": nil, "gcp_paused": nil,
+      "non_functional_endpoint_display_name": nil, "gcp_connected": isServed ? nil : true,
+      "gcp_paused": isServed ? nil : false,
       "network_use": "normal", "in_use": false, "shareable": .bool(!isGuest),
       "sharing_target_endpoint": nil, "user_message": nil, "user_message_link": nil,
       "local_user_info_available": .bool(!isGuest), "is_globus_connect": false,
@@ -57,6 +61,7 @@ extension TransferService {
     default: throw .badRequest("filter_scope: unknown scope '\(scope)'")
     }
     let found = deployment.collections.filter { collection in
+      guard sees(token, collection) else { return false }
       let names = collection.displayName.lowercased().split(separator: " ")
       return inScope
         && words.allSatisfy { word in names.contains { $0.hasPrefix(word) } }

@@ -9,14 +9,33 @@ import Reactor
   let deployment: Deployment
 
   func answer(_ request: Request) -> Reply {
-    let prefix = "/v0.10"
-    let resource =
-      request.path.hasPrefix(prefix + "/")
-      ? String(request.path.dropFirst(prefix.count)) : request.path
+    let resource = resource(of: request)
     do throws(TransferError) {
       return Reply(200, json: try document(request, resource: resource))
     } catch {
       return Reply(error.status, json: error.document(resource: resource))
+    }
+  }
+
+  /// The path without the API's version.
+  private func resource(of request: Request) -> String {
+    let prefix = "/v0.10"
+    return request.path.hasPrefix(prefix + "/")
+      ? String(request.path.dropFirst(prefix.count)) : request.path
+  }
+
+  /// The fault that is due; it is used up by that.
+  func fault(_ request: Request) -> FaultOccurrence? {
+    let resource = resource(of: request)
+    let parts = resource.split(separator: "/").map(String.init)
+    let id = parts.firstIndex(of: "endpoint").flatMap { parts.dropFirst($0 + 1).first }
+    let operation = parts.count == 4 ? parts[3] : parts.first
+    let found = deployment.faults.transfer(
+      operation: operation, collection: id, path: request.query["path"])
+    return found.map { fault in
+      FaultOccurrence(
+        delayMilliseconds: fault.trigger.delayMilliseconds ?? 0,
+        reply: fault.reply(resource: resource, about: id.flatMap { deployment.collection($0) }))
     }
   }
 
@@ -29,10 +48,11 @@ import Reactor
     case (1, "endpoint_search") where reads:
       return try search(request.query, token)
     case (2, "endpoint") where reads:
-      return endpoint(try collection(parts[1]), token)
+      return endpoint(try collection(parts[1], token), token)
     case (4, "operation") where parts[1] == "endpoint":
-      let collection = try collection(parts[2])
+      let collection = try collection(parts[2], token)
       if collection.hasDataAccess { try demandConsent(token, collection) }
+      try demandSession(token, collection)
       switch parts[3] {
       case "ls" where reads: return try list(collection, request.query)
       case "stat" where reads: return try stat(collection, request.query)
@@ -53,9 +73,27 @@ import Reactor
     return token
   }
 
-  private func collection(_ id: String) throws(TransferError) -> HostedCollection {
+  private func collection(
+    _ id: String, _ token: AccessToken
+  ) throws(TransferError) -> HostedCollection {
     guard let collection = deployment.collection(id) else { throw .endpointNotFound(id) }
+    guard sees(token, collection) else { throw .hidden(id) }
     return collection
+  }
+
+  /// A hidden collection is there for people, not for the app by itself.
+  func sees(_ token: AccessToken, _ collection: HostedCollection) -> Bool {
+    collection.fault?.hidden != true || deployment.configuration.users.contains(token.identity)
+  }
+
+  private func demandSession(
+    _ token: AccessToken, _ collection: HostedCollection
+  ) throws(TransferError) {
+    guard let fault = collection.fault else { return }
+    if fault.noAccount == true { throw .noAccount(collection) }
+    if let policy = fault.session, !policy.isMet(by: token.session) {
+      throw .session(policy, collection)
+    }
   }
 
   /// `data_access` counts only as a dependency of the Transfer scope, not beside it.

@@ -1,0 +1,57 @@
+// RootFolder: the folder of a collection that a bucket shows, in place of all of it.
+//
+// Invariants: a root folder is held to the rules of object keys, so it means the same to everybody;
+// `confined` is the one gate before Transfer and the data servers, and lets no path through that
+// lies outside of the folder or could climb out of it.
+
+/// A folder below a collection's own root.
+struct RootFolder: Hashable, Sendable, CustomStringConvertible {
+  /// Absolute, without "/" at its end.
+  let description: String
+
+  /// `text` is decoded; a "/" at its start or end makes no difference. Nil for the collection's own
+  /// root, and for whatever is no key of an object (see `ObjectKey`) or exceeds
+  /// `CredentialLimits.rootFolderBytes`.
+  init?(_ text: String) {
+    let relative = text.utf8.first == UInt8(ascii: "/") ? text.dropFirst() : text[...]
+    guard !relative.isEmpty, text.utf8.count <= CredentialLimits.rootFolderBytes,
+      let key = try? ObjectKey(encoded: PercentEncoding.path(relative)),
+      key.path.utf8.count <= CredentialLimits.rootFolderBytes
+    else { return nil }
+    description = key.path
+  }
+
+  // By bytes: equal Strings may be different paths (NFC and NFD).
+  static func == (left: RootFolder, right: RootFolder) -> Bool {
+    left.description.utf8.elementsEqual(right.description.utf8)
+  }
+
+  func hash(into hasher: inout Hasher) {
+    for byte in description.utf8 { hasher.combine(byte) }
+  }
+
+  /// `path` as Globus is to be asked for it; nil unless it is absolute, plain (no empty, "." or ".."
+  /// segment, no NUL) and, if there is a root, that folder itself or below it.
+  static func confined(_ path: String, to root: RootFolder?) -> String? {
+    let bytes = path.utf8
+    guard bytes.first == UInt8(ascii: "/") else { return nil }
+    if bytes.count > 1 {
+      let segments = bytes.dropFirst().split(
+        separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+      guard segments.allSatisfy(isPlain) else { return nil }
+    }
+    guard let root else { return path }
+    let folder = root.description.utf8
+    guard bytes.starts(with: folder) else { return nil }
+    if bytes.count == folder.count {
+      // Globus knows a person's home by this form (Transfer API, file operations, section 1).
+      return path == "/~" ? "/~/" : path
+    }
+    return bytes.dropFirst(folder.count).first == UInt8(ascii: "/") ? path : nil
+  }
+
+  private static func isPlain(_ segment: Substring.UTF8View) -> Bool {
+    !segment.isEmpty && !segment.elementsEqual(".".utf8) && !segment.elementsEqual("..".utf8)
+      && !segment.contains(0)
+  }
+}
