@@ -114,16 +114,7 @@ import Reactor
       ? await act()
       : .refusal(
         .unavailable("The request can't be recorded now. Please try again.", cause: "no slot"))
-    var reply = answer.reply ?? refusal(answer.error, exchange.head, row.requestID)
-    reply.headers.add("x-amz-request-id", row.requestID)
-    reply.headers.add("x-amz-id-2", row.requestID)
-    reply.headers.add("Server", "globus-s3-frontend")
-    let (sent, failure) = await reply.send(on: exchange, close: close)
-    if let failure, sent.outcome == .aborted {
-      answer.facts.isUpstreamFailure = true
-      answer.facts.errorCode = "UpstreamAborted"
-      answer.facts.errorDetail = failure.description
-    }
+    let sent = await send(&answer, exchange, row, close: close)
     // Nobody was told anything: the client left while upstream was still asked.
     if sent.status == 0, sent.outcome == .clientGone { answer.facts = AuditRow.Facts() }
     row.complete(sent, answer.facts)
@@ -135,6 +126,32 @@ import Reactor
           "request_id": "\(row.requestID)", "operation": "\(row.intent.operation)",
           "error_code": "\(answer.facts.errorCode ?? "")", "cause": "\(detail)",
         ])
+    }
+  }
+
+  /// Sends an answer. One whose body breaks before a byte of it is out becomes a refusal.
+  private func send(
+    _ answer: inout Answer, _ exchange: Exchange, _ row: AuditRow, close: Bool
+  ) async -> Sent {
+    while true {
+      var reply = answer.reply ?? refusal(answer.error, exchange.head, row.requestID)
+      reply.headers.add("x-amz-request-id", row.requestID)
+      reply.headers.add("x-amz-id-2", row.requestID)
+      reply.headers.add("Server", "globus-s3-frontend")
+      let (sent, failure) = await reply.send(on: exchange, close: close)
+      guard let sent else {
+        answer = .refusal(
+          .unavailable(
+            "The collection's server broke off before the first byte. Please try again.",
+            cause: failure?.description ?? ""))
+        continue
+      }
+      if let failure, sent.outcome == .aborted {
+        answer.facts.isUpstreamFailure = true
+        answer.facts.errorCode = "UpstreamAborted"
+        answer.facts.errorDetail = failure.description
+      }
+      return sent
     }
   }
 

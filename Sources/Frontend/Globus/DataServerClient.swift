@@ -9,13 +9,10 @@ import Reactor
 
 @Loop final class DataServerClient {
   private let http: HTTPClient
-  private let firstByteMilliseconds: UInt32
+  private let silenceMilliseconds: UInt32
 
-  init(
-    _ configuration: Configuration,
-    firstByteMilliseconds: UInt32 = GlobusLimits.firstByteMilliseconds
-  ) throws(ReactorError) {
-    self.firstByteMilliseconds = firstByteMilliseconds
+  init(_ configuration: Configuration) throws(ReactorError) {
+    silenceMilliseconds = configuration.upstreamSilenceMilliseconds
     http = try HTTPClient(.collections(configuration))
   }
 
@@ -32,7 +29,8 @@ import Reactor
         "X-Requested-With": "XMLHttpRequest",
       ])
     if let range { request.headers.add("Range", "bytes=\(range.lowerBound)-\(range.upperBound)") }
-    request.firstByteTimeoutMilliseconds = firstByteMilliseconds
+    request.firstByteTimeoutMilliseconds = silenceMilliseconds
+    request.stallTimeoutMilliseconds = silenceMilliseconds
     request.connection = connection
     request.closesOnError = true
     var retries = Retries(limit: GlobusLimits.readRetries)

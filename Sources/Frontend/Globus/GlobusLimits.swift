@@ -14,8 +14,8 @@ enum GlobusLimits {
   static let faultBytes = 16 << 10
   /// What is read and dropped before the bytes asked for, when a server answers a range with the whole.
   static let skippedBytes: UInt64 = 64 << 20
-  /// Times that a call to a collection's server, or to Transfer, is made again; the longest pause
-  /// before the first of them grows by itself each time.
+  /// Times that a call to a collection's server, or to Transfer, is made again. Before the first of
+  /// them the pause is at most so long, before the second twice that, and so on.
   static let readRetries = 3
   static let transferRetries = 2
   static let retryMilliseconds: UInt64 = 200

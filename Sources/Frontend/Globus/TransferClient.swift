@@ -14,9 +14,11 @@ struct TransferToken: Sendable {
   private let base: String
   private let host: String
   private let http: HTTPClient
+  private let silenceMilliseconds: UInt32
 
   init(_ configuration: Configuration) throws(ReactorError) {
     base = configuration.transferURL + "/v0.10"
+    silenceMilliseconds = configuration.upstreamSilenceMilliseconds
     host = BaseURL(configuration.transferURL)?.host ?? GlobusScopes.transferServer
     http = try HTTPClient(
       .service(
@@ -63,7 +65,8 @@ struct TransferToken: Sendable {
     var request = TransferRequest(
       "GET", base + path,
       headers: ["Authorization": "Bearer \(token.secret.value)", "Accept": "application/json"])
-    if let milliseconds { request.firstByteTimeoutMilliseconds = milliseconds }
+    request.firstByteTimeoutMilliseconds = milliseconds ?? silenceMilliseconds
+    request.stallTimeoutMilliseconds = silenceMilliseconds
     var retries = Retries(limit: GlobusLimits.transferRetries)
     while true {
       switch await attempt(request, limit: limit, trace) {
