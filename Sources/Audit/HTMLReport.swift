@@ -96,13 +96,14 @@ struct HTMLReport {
   }
 
   private var empty: Markup {
-    """
-    <section>
-    <h2>No requests</h2>
-    <p>The record has no request in this time\(filter.isNarrow ? " that passes the filter" : "").</p>
-    </section>
+    let passing = filter.isNarrow ? " that passes the filter" : ""
+    return """
+      <section>
+      <h2>No requests</h2>
+      <p>The record has no request in this time\(passing).</p>
+      </section>
 
-    """
+      """
   }
 
   private var tiles: Markup {
@@ -138,7 +139,8 @@ struct HTMLReport {
     """
     <footer>
     <p>This page names persons and objects: keep it as you keep the record. It proves nothing by
-    itself; <code>globus-s3-frontend audit verify</code> proves the record that it was made from.</p>
+    itself; <code>globus-s3-frontend audit verify</code> proves the record that it was made
+    from.</p>
     </footer>
 
     """

@@ -1,5 +1,5 @@
-// HTMLReportFacts: what the page tells, read in one transaction. Every list has a limit, and what is
-// read for it is summed by SQLite or in a histogram, so memory doesn't grow with the record.
+// HTMLReportFacts: what the page tells, read in one transaction. Every list has a limit, and what
+// is read for it is summed by SQLite or in a histogram, so memory doesn't grow with the record.
 //
 // Sums over time, by collection and by person come from the hours, which outlive pruned rows. The
 // span is therefore of whole hours, for the other parts too, so that all figures agree.

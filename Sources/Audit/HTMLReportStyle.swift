@@ -1,5 +1,5 @@
-// HTMLReportStyle: the page's head and its one style sheet, which the Content-Security-Policy allows
-// by its hash. Nothing is loaded from anywhere, and there is no script.
+// HTMLReportStyle: the page's head and its one style sheet, which the Content-Security-Policy
+// allows by its hash. Nothing is loaded from anywhere, and there is no script.
 
 import Crypto
 import Foundation
@@ -27,8 +27,9 @@ enum HTMLReportStyle {
   }
 
   static let policy =
-    "default-src 'none'; style-src 'sha256-\(Data(SHA256.hash(sheet.utf8)).base64EncodedString())'; "
-    + "base-uri 'none'; form-action 'none'"
+    "default-src 'none'; style-src 'sha256-\(sheetHash)'; base-uri 'none'; form-action 'none'"
+
+  private static let sheetHash = Data(SHA256.hash(sheet.utf8)).base64EncodedString()
 
   private static let sheet = """
 
@@ -53,7 +54,8 @@ enum HTMLReportStyle {
     p { margin: .3rem 0 1rem }
     .lead { font-size: 1.05rem; margin-bottom: .2rem }
     .muted, caption, figcaption, summary, th, footer { color: var(--muted) }
-    code { font: .875em ui-monospace, "DejaVu Sans Mono", Menlo, monospace; overflow-wrap: anywhere }
+    code { font: .875em ui-monospace, "DejaVu Sans Mono", Menlo, monospace;
+      overflow-wrap: anywhere }
     .facts {
       display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: .75rem;
       margin: 1.75rem 0 0; padding: 0;

@@ -53,10 +53,11 @@ struct AuditReportCommand: ParsableCommand {
     guard 1...QueryFilter.maximumLimit ~= limit else {
       throw ValidationError("--limit is a number from 1 to \(QueryFilter.maximumLimit)")
     }
+    let names = Report.allCases.map(\.rawValue).joined(separator: ", ")
     guard (report == nil) != (html == nil) else {
       throw ValidationError(
         html == nil
-          ? "name a report: \(Report.allCases.map(\.rawValue).joined(separator: ", ")); or --html FILE"
+          ? "name a report: \(names); or --html FILE"
           : "--html has all reports: leave '\(report?.rawValue ?? "")' out")
     }
     if html != nil, keyPrefix != nil || format.format != .table || limit != ReportFilter().limit {

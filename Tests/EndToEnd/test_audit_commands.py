@@ -11,6 +11,7 @@ import select
 import shutil
 import sqlite3
 import subprocess
+import tempfile
 import time
 import unicodedata
 
@@ -91,7 +92,8 @@ def test_each_report_in_each_form(servers, report):
     asked = ["audit", "report", report, "--audit-db", database, "--since", "1h"]
     if report in ("top", "hourly", "collections"):
         asked[-1] = "3h"  # sums are of whole hours
-    forms = {form: run(*asked, "--format", form, env=NO_TERMINAL) for form in ("json", "csv", "table")}
+    forms = {form: run(*asked, "--format", form, env=NO_TERMINAL)
+             for form in ("json", "csv", "table")}
     objects, lines = parse(forms["json"], "json"), parse(forms["csv"], "csv")
     assert len(objects) == len(lines) and (report == "deletes") == (not objects)
     if objects and report != "clients":
@@ -245,13 +247,18 @@ def test_a_record_that_another_program_holds(servers, tmp_path):
     holder.close()
 
 
-def test_a_reader_who_may_not_write_gets_the_rows_and_is_told(servers, tmp_path_factory):
+@pytest.fixture
+def open_folder():
+    """A folder that others can enter; pytest's own ones are closed to them."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        yield pathlib.Path(name)
+
+
+def test_a_reader_who_may_not_write_gets_the_rows_and_is_told(servers, open_folder):
     if os.geteuid() != 0 or not shutil.which("setpriv"):
         pytest.skip("another user can't be had")
-    folder = pathlib.Path(tmp_path_factory.mktemp("read-only"))
-    for parent in [folder, *folder.parents]:
-        if parent.stat().st_uid == 0 and str(parent).startswith("/tmp/"):
-            parent.chmod(0o755)
+    folder = open_folder
     program = shutil.copy(PROGRAM, folder / "program")
     database = folder / "audit.db"
     with sqlite3.connect(servers[0].audit_db) as source, sqlite3.connect(database) as copy:

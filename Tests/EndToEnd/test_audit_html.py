@@ -199,7 +199,8 @@ def test_an_empty_record_is_a_page_too(browser, records):
     assert run("audit", "report", "--audit-db", records / "empty.db", "--html",
                page).returncode == 0
     assert show(browser, page, 1280) == [page.as_uri()]
-    assert "The record has no request in this time." in browser.find_element("tag name", "main").text
+    text = browser.find_element("tag name", "main").text
+    assert "The record has no request in this time." in text
     keep("record-empty.png", browser.execute_cdp_cmd("Page.captureScreenshot", {})["data"])
 
 
