@@ -104,8 +104,8 @@ extension HTMLReport {
     let rows = facts.failures.map { failure -> [Markup] in
       [
         "\(failure.code)", "\(failure.status.map { "\($0)" } ?? "")",
-        "\(Self.meaning(failure.outcome))", "\(Figure.count(failure.requests))",
-        "\(Figure.count(failure.persons))", "\(ChartTime.minute(failure.last))",
+        "\(Figure.count(failure.requests))", "\(Figure.count(failure.persons))",
+        "\(Self.meaning(failure.outcome))", "\(ChartTime.minute(failure.last))",
       ]
     }
     let bars = facts.failures.map { failure in
@@ -115,15 +115,16 @@ extension HTMLReport {
         value: failure.requests)
     }
     return section(
-      "Errors by code", "The most frequent first; the code is what the client was told.",
+      "Errors by code",
+      "The most frequent first; the code is what the client was told, else how the request ended.",
       byName(
         "errors", "Requests by error code", .count, style: "error", bars: bars,
         MarkupTable(
           caption: "Errors by code",
           columns: [
             .init(title: "Code", kind: .word), .init(title: "Status", kind: .number),
-            .init(title: "What happened", kind: .text), .init(title: "Requests", kind: .number),
-            .init(title: "Persons", kind: .number), .init(title: "Last (UTC)", kind: .word),
+            .init(title: "Requests", kind: .number), .init(title: "Persons", kind: .number),
+            .init(title: "What happened", kind: .text), .init(title: "Last (UTC)", kind: .word),
           ], rows: rows)))
   }
 
