@@ -108,6 +108,24 @@ import Testing
     #expect(page.components(separatedBy: "<table>").count == 8)
   }
 
+  @Test func coverageCountsOnlyWhatPasses() throws {
+    let folder = try Folder()
+    let log = try folder.open()
+    log.record()
+    log.record { $0.collectionID = exampleIdentity }
+    log.close()
+    let reader = try QueryReader(path: folder.database)
+    var filter = ReportFilter()
+    #expect(try reader.coverage(nil, filter).last?.hasPrefix("2 of 2 requests had") == true)
+    filter.collectionID = exampleIdentity
+    #expect(try reader.coverage(nil, filter).last?.hasPrefix("1 of 1 requests had") == true)
+    try Steward(path: folder.database).note("prune", [:])
+    #expect(
+      try reader.coverage(nil, filter).last
+        == "Older rows were pruned; the first that is left is of 2026-11-22 10:00.")
+    #expect(try reader.coverage(nil, filter)[1].hasPrefix("Sums are of whole hours"))
+  }
+
   @Test func listsHaveLimits() throws {
     let folder = try Folder()
     let log = try folder.open(slots: 256)

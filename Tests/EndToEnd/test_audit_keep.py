@@ -3,6 +3,7 @@
 import json
 import re
 import sqlite3
+import subprocess
 import threading
 import time
 
@@ -153,6 +154,13 @@ def test_the_record_is_intact_and_agrees_with_the_log(stage):
     verified(stage.database, "--public-key", key)
     other, text = verified(stage.database, "--public-key", "0" * 64, code=1)
     assert other["verdict"] == "not" and "NOT INTACT" in text
+
+
+def test_a_log_is_read_from_a_pipe(stage):
+    with subprocess.Popen(["cat", stage.folder / "log"], stdout=subprocess.PIPE) as cat:
+        answer = run("audit", "verify", "--audit-db", stage.database, "--log", "/dev/stdin",
+                     stdin=cat.stdout)
+    assert answer.returncode == 0 and not re.search(r"\b0 compared", answer.stdout), answer
 
 
 def test_each_change_is_noted(stage):
