@@ -45,6 +45,8 @@ enum Limits {
   static let longestBackoffMilliseconds = 1_000
   static let busySeconds = 1.0
   static let closeSeconds = 5.0
+  /// A round of the writer that takes longer waits for a disk that hangs.
+  static let stalledMilliseconds: Int64 = 5_000
   /// Polls between two looks at whether the database's file is still the one that is open.
   static let pollsPerFileCheck = 20
   /// A longer time without records becomes several rows.
@@ -52,6 +54,16 @@ enum Limits {
   /// Rows of collections, principals, credentials and clients remembered by the writer, each.
   static let rememberedNames = 4_096
   static let walBytesKept = 16 * 1_024 * 1_024
+
+  // Disk.
+  /// Given back when the disk is full: room for the rows of a full spool and for pruning.
+  static let ballastBytes: Int64 = 32 * 1_024 * 1_024
+  /// With less than this free, requests are refused.
+  static let lowWaterBytes: Int64 = 64 * 1_024 * 1_024
+  /// With less than this free, SQLite's next commit may fail.
+  static let fullDiskBytes: Int64 = 1_024 * 1_024
+  /// A disk that damages one file after the other must not be filled with them.
+  static let secondsBetweenReplacements = 60.0
 
   // Reports.
   static let reportRows = 1_000
