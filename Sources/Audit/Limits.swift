@@ -69,6 +69,15 @@ enum Limits {
   static let reportRows = 1_000
   /// Ranges of one object read by one person that are told apart.
   static let rangesPerObject = 10_000
+  /// Collections, persons, objects and error codes on a page, each; and those in its pictures.
+  static let reportNames = 20
+  static let chartNames = 10
+  /// Operations on a page; the others are one.
+  static let reportOperations = 40
+  /// Bars of a picture over time.
+  static let chartBuckets = 240
+  /// Characters of a name in a picture.
+  static let chartNameCharacters = 36
   /// Databases that are asked as one: SQLite attaches ten to the first.
   static let databases = 11
 

@@ -53,6 +53,10 @@ extension QueryReader {
   ]
 
   func reads(_ filter: ReportFilter, _ output: inout QueryOutput) throws {
+    try translating { try printReads(filter, &output) }
+  }
+
+  private func printReads(_ filter: ReportFilter, _ output: inout QueryOutput) throws {
     let (condition, arguments) = filter.conditions(isJoined: databases > 1)
     let sql = """
       SELECT identity_id, username, collection_id, object_key, operation, status, range, bytes_out,

@@ -45,11 +45,19 @@ enum Schema {
     return migrator
   }
 
-  /// Rows of the first version have no leaves: a note in the chain says which these are.
+  /// Rows of the first version have no leaves: a note in the chain says which these are. They
+  /// have no sums either, until here.
   private static func noteUncovered(_ db: Database) throws {
     let rows = try Int64.fetchOne(db, sql: "SELECT count(*) FROM request") ?? 0
     guard rows > 0 else { return }
     let last = try Int64.fetchOne(db, sql: "SELECT max(id) FROM request") ?? 0
+    try db.execute(
+      sql: """
+        INSERT INTO rollup_hour SELECT start_us / \(Rollup.hourMicroseconds),
+          ifnull(collection_pk, 0), ifnull(principal_pk, 0), operation, count(*),
+          sum(outcome <> 'ok'), sum(bytes_in), sum(bytes_out), sum(ifnull(duration_us, 0))
+        FROM request GROUP BY 1, 2, 3, 4
+        """)
     _ = try Steward.note(
       "migrate", ["rows": .integer(rows), "last_id": .integer(last)], by: "globus-s3-frontend", db)
   }

@@ -135,8 +135,17 @@ final class Spool {
     return record
   }
 
+  /// Frees a slot that is not given back yet, and wipes it: who is forgotten in the record must
+  /// not be remembered here.
   func free(slot: Int) {
+    let word = word(of: slot)
     publish(SlotWord(state: .free, intent: 0, completion: 0), slot: slot)
+    let last = min(max(word.intent, word.completion), Limits.slotBytes - PartWriter.headerBytes)
+    let length = (start(of: slot) + last).loadUnaligned(fromByteOffset: 4, as: UInt32.self)
+    let half = Limits.slotBytes / 2
+    // Most records leave the second page alone, and so does this.
+    let isLong = last + PartWriter.headerBytes + Int(length) > half
+    memset(start(of: slot), 0, isLong ? Limits.slotBytes : half)
   }
 
   /// Brings the file to the disk; the errno on failure.
