@@ -158,7 +158,8 @@ public final class QueryReader {
   }
 }
 
-/// A path that SQLite doesn't take for a URI.
+/// A path that SQLite doesn't take for a URI, and the same one for all symbolic links to a file:
+/// the spool that keeps a second server out stands beside the file itself.
 func absolutePath(_ path: String) -> String {
-  URL(fileURLWithPath: path).path
+  URL(fileURLWithPath: path).resolvingSymlinksInPath().path
 }
