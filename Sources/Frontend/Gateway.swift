@@ -51,7 +51,7 @@ import Reactor
         transfer: transfer, servers: try DataServerClient(configuration))
       let signIn = SignIn(
         configuration, keyring: keyring, sealer: sealer, auth: try AuthClient(configuration),
-        transfer: transfer)
+        transfer: transfer, logger: logger)
       try self.init(
         configuration, sealer: sealer, audit: audit, collections: collections, signIn: signIn,
         tokens: ContinuationToken(keyring), logger: logger)

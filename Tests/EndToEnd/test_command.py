@@ -1,5 +1,6 @@
 """The command: help, exit codes, configuration, and what a running server shows of itself."""
 
+import json
 import os
 import pathlib
 import re
@@ -101,11 +102,13 @@ def test_a_second_server_on_the_same_audit_is_refused(serving, tmp_path):
     assert answer.returncode == 78 and "audit" in answer.stderr
 
 
-def test_globus_out_of_reach_is_503_with_the_reason_for_people(serving):
+def test_globus_out_of_reach_is_503_with_the_reason_for_people(serving, tmp_path):
     answer = requests.get(
         f"{serving.base_url}/11111111-2222-4333-8444-555555555555/?auth",
         headers={"Accept": "application/json"}, allow_redirects=False)
     assert answer.status_code == 503 and set(answer.json()) >= {"error", "message"}
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert any("failed" in line["message"] and "error" in line for line in lines), lines
 
 
 def test_only_the_loop_and_the_audit_writer_are_busy(local, s3):
