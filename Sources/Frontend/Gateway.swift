@@ -19,12 +19,12 @@ import Reactor
   private let tokens: ContinuationToken
   private let logger: Logger
   private var isRefusing = false
-  let metrics = Metrics()
+  let metrics: Metrics
 
   init(
     _ configuration: Configuration, sealer: CredentialSealer, audit: AuditLog,
     collections: any CollectionOpening, signIn: any SignInHandling, tokens: ContinuationToken,
-    logger: Logger
+    metrics: Metrics = Metrics(), logger: Logger
   ) throws(GatewayError) {
     guard let proxies = TrustedProxies(configuration.trustedProxies) else {
       throw GatewayError(message: "--trusted-proxy takes networks such as 10.0.0.0/8")
@@ -36,6 +36,7 @@ import Reactor
     self.collections = collections
     self.signIn = signIn
     self.tokens = tokens
+    self.metrics = metrics
     self.logger = logger
   }
 
@@ -46,15 +47,17 @@ import Reactor
     do {
       let sealer = try CredentialSealer(
         keyring: keyring, origin: configuration.baseURL.description)
-      let transfer = try TransferClient(configuration)
+      let metrics = Metrics()
+      let transfer = try TransferClient(configuration, failures: metrics.failures)
       let collections = GlobusCollections(
-        transfer: transfer, servers: try DataServerClient(configuration))
+        transfer: transfer,
+        servers: try DataServerClient(configuration, failures: metrics.failures))
       let signIn = SignIn(
         configuration, keyring: keyring, sealer: sealer, auth: try AuthClient(configuration),
         transfer: transfer, logger: logger)
       try self.init(
         configuration, sealer: sealer, audit: audit, collections: collections, signIn: signIn,
-        tokens: ContinuationToken(keyring), logger: logger)
+        tokens: ContinuationToken(keyring), metrics: metrics, logger: logger)
     } catch let error as GatewayError {
       throw error
     } catch {

@@ -140,4 +140,7 @@ def test_a_resolver_that_hangs_holds_up_nobody(serving):
             for _ in range(3):
                 assert bed.request(key, "HEAD").headers["Content-Length"] == str(len(contents))
             assert not stuck.done()
-            assert refused(stuck.result(), UNAVAILABLE)
+            seen = stuck.result()
+            assert refused(seen, UNAVAILABLE)
+            # Transfer and the server, once each: what took all the time is not tried again.
+            assert seen.row["upstream_calls"] == 2

@@ -19,6 +19,14 @@ enum GlobusLimits {
   static let readRetries = 3
   static let transferRetries = 2
   static let retryMilliseconds: UInt64 = 200
+  /// How long finding and connecting to Transfer or a collection's server may take, all addresses
+  /// of the name included: a name that does not resolve is a 503 within five seconds.
+  static let connectMilliseconds: UInt32 = 4_500
+  /// Calls in a row that could not reach a collection's server, after which it is left alone; for
+  /// how long until the next try; and how many servers are so remembered.
+  static let breakerFailures = 5
+  static let breakerMicroseconds: UInt64 = 1_000_000
+  static let breakerHosts = 1024
   /// How long a collection's server may take to begin its answer, its queue here included.
   static let firstByteMilliseconds: UInt32 = 60_000
   /// Seconds of a Retry-After that are waited for; longer ones the client is told.
