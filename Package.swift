@@ -30,7 +30,7 @@ let package = Package(
     .target(name: "Crypto", dependencies: ["COpenSSL"], swiftSettings: strict),
     .target(
       name: "Audit",
-      dependencies: [.product(name: "GRDB", package: "GRDB.swift"), logging],
+      dependencies: ["Crypto", .product(name: "GRDB", package: "GRDB.swift"), logging],
       swiftSettings: strict),
     .target(
       name: "Frontend", dependencies: ["Reactor", "Crypto", "Audit", logging],
@@ -50,7 +50,8 @@ let package = Package(
       linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic-symbol=getaddrinfo"])]),
     .testTarget(name: "ReactorTests", dependencies: ["Reactor"], swiftSettings: strict),
     .testTarget(name: "CryptoTests", dependencies: ["Crypto"], swiftSettings: strict),
-    .testTarget(name: "AuditTests", dependencies: ["Audit"], swiftSettings: strict),
+    .testTarget(
+      name: "AuditTests", dependencies: ["Audit", "Crypto"], swiftSettings: strict),
     .testTarget(
       name: "FrontendTests", dependencies: ["Frontend", "LocalGlobus"], swiftSettings: strict),
     .testTarget(name: "LocalGlobusTests", dependencies: ["LocalGlobus"], swiftSettings: strict),

@@ -4,6 +4,7 @@
 // spool's mapping and never wait for the database. Everything else is done by the writer thread.
 // A ticket is completed once; a second completion, or one after `close`, does nothing.
 
+import Crypto
 import Foundation
 import Logging
 import Synchronization
@@ -22,6 +23,16 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
     public var spoolSlots = Limits.defaultSlots
     /// The program's version, for the record's list of runs.
     public var version = ""
+    /// 32 bytes of which the key that signs checkpoints is made; nil: a key of this run's own.
+    public var signingSeed: SecretBytes?
+    /// Requests without a genuine credential that have rows of their own, for each address and
+    /// minute; those beyond are counted.
+    public var strangersRowsPerMinute = Limits.strangersRowsPerMinute
+    /// Days after which rows go; nil: they are kept.
+    public var retentionDays: Int?
+    var ballastBytes = Limits.ballastBytes
+    var lowWaterBytes = Limits.lowWaterBytes
+    var machine = Machine()
 
     public init(databasePath: String) {
       self.databasePath = databasePath
@@ -34,9 +45,14 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
     fileprivate let slot: UInt32
     /// 0: nothing is recorded.
     fileprivate let sequence: UInt64
+
+    /// The ticket of a request that is not recorded, or counted only.
+    static func none(_ id: RequestID) -> Ticket { Ticket(requestID: id, slot: 0, sequence: 0) }
   }
 
   private let onFailure: OnFailure
+  /// With these, nothing is recorded although the spool has room.
+  private let refusing: Problems
   private let spool: Spool
   private let handoff: Handoff
   private var generator: RequestIDGenerator
@@ -44,6 +60,8 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
   /// The sequence number of each slot's record, 0 when it is complete or free.
   private var open: [UInt64]
   private var sequence: UInt64 = 0
+  private var meter: FloodMeter
+  private let reserve: Int
   private var isClosed = false
 
   /// Opens the database and the spool beside it, replays what the last run left, and starts
@@ -55,26 +73,45 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
     var options = options
     options.databasePath = absolutePath(options.databasePath)
     try Self.createFolder(of: options.databasePath)
+    try options.machine.check(folder: Self.folder(of: options.databasePath))
     let spool = try Spool(path: options.databasePath + ".spool", slots: options.spoolSlots)
+    let ballast = Ballast(options)
     do throws(AuditError) {
-      let store = try Store(path: options.databasePath)
-      generator = RequestIDGenerator(
-        after: try Replay(spool: spool, store: store, logger: logger).run(options))
+      let opening = Opening(options: options, logger: logger)
+      let signer = try Self.signingKey(options)
+      let opened = try opening.start(spool, ballast)
+      generator = RequestIDGenerator(after: opened.lastID)
       if spool.slotCount != options.spoolSlots { try spool.reformat(slots: options.spoolSlots) }
       self.spool = spool
       onFailure = options.onFailure
+      refusing = options.onFailure == .refuse ? [.lowSpace, .noSpace] : [.noSpace]
       handoff = Handoff(slots: spool.slotCount)
       free = (0..<UInt32(spool.slotCount)).reversed()
       open = Array(repeating: 0, count: spool.slotCount)
-      Writer(options, spool: spool, store: store, handoff: handoff, logger: logger).start()
+      reserve = spool.slotCount / Limits.reservedShare
+      meter = FloodMeter(limit: options.strangersRowsPerMinute)
+      Writer(opening, opened, spool: spool, ballast: ballast, signer: signer, handoff: handoff)
+        .start()
     } catch {
-      spool.close()
+      // The first start has failed: what stands there isn't ours, and nothing is left beside it.
+      if spool.isNew { ballast.giveBack() }
+      spool.closeUnused()
       throw error
     }
   }
 
   deinit {
     close()
+  }
+
+  private static func signingKey(_ options: Options) throws(AuditError) -> Ed25519.PrivateKey {
+    do {
+      return try options.signingSeed.map { seed throws(CryptoError) in
+        try Ed25519.PrivateKey(seed: seed)
+      } ?? Ed25519.PrivateKey()
+    } catch {
+      throw AuditError(.unusable, "the key that signs the audit's checkpoints can't be made")
+    }
   }
 
   /// An id for a request that starts now; rises whatever the clock does.
@@ -85,10 +122,21 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
   /// Records an intent, before any effect. nil: it can't be recorded and the request must be
   /// refused. Under `.continue` the ticket then records nothing and the gap is counted.
   public func begin(_ intent: borrowing Intent) -> Ticket? {
-    if free.isEmpty, !isClosed { handoff.reclaim(into: &free) }
-    guard !isClosed, let slot = free.popLast() else {
-      return unrecorded(intent.requestID, intent.startMicroseconds)
+    let now = intent.startMicroseconds
+    let isStranger = intent.isOfAStranger
+    if isStranger {
+      tick(nowMicroseconds: now)
+      if let name = meter.count(intent.remoteIP) {
+        return countFlood(name, intent.requestID, now) ?? unrecorded(intent)
+      }
     }
+    return take(intent, leaving: isStranger ? reserve : 0) ?? unrecorded(intent)
+  }
+
+  /// Takes a slot, if more than `rest` are free and the disk has room.
+  private func take(_ intent: borrowing Intent, leaving rest: Int) -> Ticket? {
+    if free.count <= rest, !isClosed { handoff.reclaim(into: &free) }
+    guard !isClosed, hasSpace, free.count > rest, let slot = free.popLast() else { return nil }
     spool.begin(intent, slot: Int(slot))
     sequence &+= 1
     open[Int(slot)] = sequence
@@ -96,18 +144,41 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
     return Ticket(requestID: intent.requestID, slot: slot, sequence: sequence)
   }
 
-  private func unrecorded(_ id: RequestID, _ now: Int64) -> Ticket? {
-    switch onFailure {
-    case .refuse:
-      handoff.countUnrecorded(
-        atMicroseconds: now, reason: "requests were refused: no room in the spool")
-      return nil
-    case .continue:
-      handoff.countUnrecorded(
-        atMicroseconds: now, reason: "requests were served unrecorded: no room in the spool")
-      return Ticket(requestID: id, slot: 0, sequence: 0)
+  /// Counts a request in a flood; its ticket records nothing more.
+  private func countFlood(_ name: String, _ id: RequestID, _ now: Int64) -> Ticket? {
+    var flood = meter.add(name, at: now)
+    if flood == nil {
+      let intent = Intent(floodFrom: name, id: newRequest(nowMicroseconds: now), at: now)
+      guard let ticket = take(intent, leaving: reserve) else { return nil }
+      meter.open(name, FloodMeter.Flood(ticket: ticket, intent: intent, last: now))
+      flood = meter.add(name, at: now)
     }
+    if let flood { amend(flood.ticket, flood.intent) }
+    return .none(id)
   }
+
+  /// Ends the counts of a minute that has passed. To be called now and then; the loop's thread.
+  public func tick(nowMicroseconds now: Int64) {
+    for flood in meter.turn(now) { complete(flood) }
+  }
+
+  private func complete(_ flood: FloodMeter.Flood) {
+    let seconds = flood.last - flood.intent.startMicroseconds
+    complete(
+      flood.ticket, Completion(outcome: .ok, status: nil, durationMicroseconds: max(0, seconds)))
+  }
+
+  private func unrecorded(_ intent: borrowing Intent) -> Ticket? {
+    let fate = onFailure == .refuse ? "requests were refused" : "requests were served unrecorded"
+    let cause = hasSpace ? "no room in the spool" : "too little space on the audit's disk"
+    handoff.countUnrecorded(
+      atMicroseconds: intent.startMicroseconds, reason: "\(fate): \(cause)",
+      isExhausted: free.isEmpty)
+    return onFailure == .refuse ? nil : .none(intent.requestID)
+  }
+
+  /// Whether the disk has room for what is recorded now.
+  private var hasSpace: Bool { refusing.isDisjoint(with: handoff.current) }
 
   /// Replaces the intent of a request in flight: more of it is known now. The id stays.
   public func amend(_ ticket: Ticket, _ intent: borrowing Intent) {
@@ -132,11 +203,22 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
     ticket.sequence != 0 && !isClosed && open[Int(ticket.slot)] == ticket.sequence
   }
 
-  /// Whether the record can be written. False while the database or the spool's disk fails;
-  /// requests are recorded in the spool as long as it has room. Any thread.
-  public var isHealthy: Bool {
-    handoff.isHealthy.load(ordering: .relaxed)
+  /// Whether nothing is wrong with the record. While the database or the disk fails, requests
+  /// are recorded in the spool as long as it has room. Any thread.
+  public var isHealthy: Bool { currentProblems.isEmpty }
+
+  /// What is wrong with the record now, a line each; it is over by itself when its cause is.
+  public var problems: [String] { currentProblems.lines }
+
+  private var currentProblems: Problems {
+    handoff.problems(nowMilliseconds: Self.monotonicMilliseconds())
   }
+
+  /// Requests that were not recorded since the start.
+  public var unrecordedRequests: Int { handoff.unrecorded.load(ordering: .relaxed) }
+
+  /// Damaged databases that were moved aside since the start, that of the start included.
+  public var databasesMovedAside: Int { handoff.movedAside.load(ordering: .relaxed) }
 
   /// Waits until everything completed is committed; false: the database can't be written.
   @discardableResult
@@ -148,6 +230,7 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
   /// stay in the spool and are `lost` at the next start.
   public func close() {
     guard !isClosed else { return }
+    for flood in meter.end() { complete(flood) }
     isClosed = true
     handoff.stop()
   }
@@ -163,6 +246,10 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)
     return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+  }
+
+  static func monotonicMilliseconds() -> Int64 {
+    Int64(monotonicSeconds() * 1_000)
   }
 }
 
@@ -182,8 +269,12 @@ extension AuditLog {
     return "\(environment["HOME"] ?? "/var/lib")/.local/state/\(file)"
   }
 
+  private static func folder(of path: String) -> String {
+    URL(fileURLWithPath: path).deletingLastPathComponent().path
+  }
+
   private static func createFolder(of path: String) throws(AuditError) {
-    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    let folder = folder(of: path)
     do {
       try FileManager.default.createDirectory(
         atPath: folder, withIntermediateDirectories: true,

@@ -1,12 +1,14 @@
-// Inserter: turns a record into a row, with the numbers of the names that it mentions.
+// Inserter: turns a record into a row and its leaf, with the numbers of the names that it mentions.
 //
-// It remembers those numbers, within a limit. Whoever rolls a transaction back calls `forget`.
+// It remembers those numbers, within a limit, and adds up the hours' sums until `endBatch`. Whoever
+// rolls a transaction back calls `forget`.
 
+import Crypto
 import GRDB
 
 final class Inserter {
-  private struct Principal {
-    let number: Int64
+  private struct Principal: Hashable {
+    let identity: String
     let username: String?
   }
 
@@ -17,24 +19,29 @@ final class Inserter {
   }
 
   private var collections: [String: Int64] = [:]
-  private var principals: [String: Principal] = [:]
+  private var principals: [Principal: Int64] = [:]
   private var credentials: [String: Int64] = [:]
   private var clients: [Client: Int64] = [:]
+  private var rollup = Rollup()
 
   func forget() {
     collections.removeAll(keepingCapacity: true)
     principals.removeAll(keepingCapacity: true)
     credentials.removeAll(keepingCapacity: true)
     clients.removeAll(keepingCapacity: true)
+    rollup = Rollup()
+  }
+
+  /// Writes the sums of the batch; the last call of its transaction.
+  func endBatch(_ db: Database) throws {
+    try rollup.write(db)
   }
 
   private static let insertion = """
     INSERT INTO request(
-      id, run_id, start_us, duration_us, ttfb_us, client_pk, host, method, operation, auth,
-      auth_result, principal_pk, credential_pk, collection_pk, object_key, range, status,
-      error_code, error_detail, outcome, bytes_in, bytes_out, object_size, upstream_host,
-      upstream_status, upstream_calls, truncated)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      \(Leaf.requestColumns.joined(separator: ", ")),
+      client_pk, principal_pk, credential_pk, collection_pk, seq)
+    VALUES (\(Array(repeating: "?", count: Leaf.requestColumns.count + 5).joined(separator: ", ")))
     ON CONFLICT(id) DO NOTHING
     """
 
@@ -43,27 +50,34 @@ final class Inserter {
     let intent = record.intent
     let end = record.completion
     let now = intent.startMicroseconds
-    let collection = try (intent.collectionID ?? end?.collectionIDs.first).map {
-      try self.collection($0, now, db)
-    }
-    let principal = try (end?.identityID ?? intent.identityID).map {
-      try self.principal($0, named: end?.username ?? intent.username, now, db)
-    }
-    let credential = try (end?.credentialFingerprint ?? intent.credentialFingerprint).map {
-      try self.credential($0, of: principal, now, db)
-    }
+    let collectionID = intent.collectionID ?? end?.collectionIDs.first
+    let identity = end?.identityID ?? intent.identityID
+    let username = end?.username ?? intent.username
+    let fingerprint = end?.credentialFingerprint ?? intent.credentialFingerprint
+    let collection = try collectionID.map { try self.collection($0, now, db) }
+    let principal = try identity.map { try self.principal($0, named: username, now, db) }
+    let credential = try fingerprint.map { try self.credential($0, of: principal, now, db) }
     let client = try client(intent, db)
+    let row = row(record, run: run)
+    let seq = try Leaf.next(db)
     let statement = try db.cachedStatement(sql: Self.insertion)
-    statement.setUncheckedArguments([
-      intent.requestID.value, run, intent.startMicroseconds, end?.durationMicroseconds,
-      end?.timeToFirstByteMicroseconds, client, text(intent.host), text(intent.method),
-      text(intent.operation), intent.auth.name, (end?.authResult ?? intent.authResult).name,
-      principal, credential, collection, text(intent.objectKey), text(intent.range), end?.status,
-      text(end?.errorCode), text(end?.errorDetail), (end?.outcome ?? .lost).name,
-      end?.bytesIn ?? 0, end?.bytesOut ?? 0, end?.objectSize, text(end?.upstreamHost),
-      end?.upstreamStatus, end?.upstreamCalls ?? 0, record.isTruncated ? 1 : 0,
-    ])
+    statement.setUncheckedArguments(
+      StatementArguments(row)
+        + [client, principal, credential, collection, seq])
     try statement.execute()
+    guard db.changesCount > 0 else { return }
+    let salt = Random.bytes(Limits.saltBytes)
+    let personal = Leaf.personal(
+      salt: salt,
+      [
+        text(identity), identity == nil ? nil : text(username), text(fingerprint),
+        text(intent.remoteIP), text(intent.peerIP), text(intent.userAgent),
+      ].map { $0.databaseValue })
+    let leaf = Leaf(
+      kind: .request, rowID: intent.requestID.value, collection: collection,
+      content: Leaf.content(row, collectionID: text(collectionID), personal: personal))
+    try leaf.insert(db, seq: seq, salt: salt, personal: personal)
+    rollup.add(record, collection: collection, principal: principal)
     if let credential, let opened = end?.collectionIDs {
       for identifier in opened {
         try db.execute(
@@ -71,6 +85,22 @@ final class Inserter {
           arguments: [credential, self.collection(identifier, now, db)])
       }
     }
+  }
+
+  /// The values of `Leaf.requestColumns`.
+  private func row(_ record: Record, run: Int64) -> [DatabaseValue] {
+    let intent = record.intent
+    let end = record.completion
+    let values: [(any DatabaseValueConvertible)?] = [
+      intent.requestID.value, run, intent.startMicroseconds, end?.durationMicroseconds,
+      end?.timeToFirstByteMicroseconds, text(intent.host), text(intent.method),
+      text(intent.operation), intent.auth.name, (end?.authResult ?? intent.authResult).name,
+      text(intent.objectKey), text(intent.range), end?.status, text(end?.errorCode),
+      text(end?.errorDetail), (end?.outcome ?? .lost).name, end?.bytesIn ?? 0, end?.bytesOut ?? 0,
+      end?.objectSize, text(end?.upstreamHost), end?.upstreamStatus, end?.upstreamCalls ?? 0,
+      record.isTruncated ? 1 : 0,
+    ]
+    return values.map { $0?.databaseValue ?? .null }
   }
 
   /// SQLite's C strings end at a NUL; its picture keeps the rest of the text.
@@ -93,20 +123,14 @@ final class Inserter {
   private func principal(
     _ identity: String, named username: String?, _ now: Int64, _ db: Database
   ) throws -> Int64 {
-    if let known = principals[identity], username == nil || username == known.username {
-      return known.number
-    }
+    let principal = Principal(identity: identity, username: username)
+    if let number = principals[principal] { return number }
     let number = try number(
-      db, select: "SELECT principal_pk FROM principal WHERE identity_id = ?",
-      insert: "INSERT INTO principal(identity_id, first_seen_us) VALUES (?, ?)",
-      names: [text(identity)], others: [now])
-    if let username {
-      try db.execute(
-        sql: "UPDATE principal SET username = ?1 WHERE principal_pk = ?2 AND username IS NOT ?1",
-        arguments: [text(username), number])
-    }
+      db, select: "SELECT principal_pk FROM principal WHERE identity_id = ? AND username IS ?",
+      insert: "INSERT INTO principal(identity_id, username, first_seen_us) VALUES (?, ?, ?)",
+      names: [text(identity), text(username)], others: [now])
     if principals.count >= Limits.rememberedNames { principals.removeAll() }
-    principals[identity] = Principal(number: number, username: username)
+    principals[principal] = number
     return number
   }
 

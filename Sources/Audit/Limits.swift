@@ -29,6 +29,15 @@ enum Limits {
   static let defaultSlots = 8_192
   static let maximumSlots = 65_536
 
+  /// A part of the slots that strangers can't take: one in so many.
+  static let reservedShare = 4
+
+  // Floods.
+  /// Rows for an address and a minute, of requests without a genuine credential.
+  static let strangersRowsPerMinute = 6_000
+  static let meteredAddresses = 8_192
+  static let openFloods = 64
+
   // Writer.
   static let rowsPerTransaction = 128
   static let pollMilliseconds = 25
@@ -36,6 +45,8 @@ enum Limits {
   static let longestBackoffMilliseconds = 1_000
   static let busySeconds = 1.0
   static let closeSeconds = 5.0
+  /// A round of the writer that takes longer waits for a disk that hangs.
+  static let stalledMilliseconds: Int64 = 5_000
   /// Polls between two looks at whether the database's file is still the one that is open.
   static let pollsPerFileCheck = 20
   /// A longer time without records becomes several rows.
@@ -43,6 +54,45 @@ enum Limits {
   /// Rows of collections, principals, credentials and clients remembered by the writer, each.
   static let rememberedNames = 4_096
   static let walBytesKept = 16 * 1_024 * 1_024
+
+  // Disk.
+  /// Given back when the disk is full: room for the rows of a full spool and for pruning.
+  static let ballastBytes: Int64 = 32 * 1_024 * 1_024
+  /// With less than this free, requests are refused.
+  static let lowWaterBytes: Int64 = 64 * 1_024 * 1_024
+  /// With less than this free, SQLite's next commit may fail.
+  static let fullDiskBytes: Int64 = 1_024 * 1_024
+  /// A disk that damages one file after the other must not be filled with them.
+  static let secondsBetweenReplacements = 60.0
+
+  // Reports.
+  static let reportRows = 1_000
+  /// Ranges of one object read by one person that are told apart.
+  static let rangesPerObject = 10_000
+  /// Databases that are asked as one: SQLite attaches ten to the first.
+  static let databases = 11
+
+  // Stewards.
+  static let problemsShown = 100
+  /// How long a pruning holds the write lock at once.
+  static let pruneLockSeconds = 0.02
+  static let firstPruneChunk = 200
+  static let smallestPruneChunk = 10
+  static let largestPruneChunk = 2_000
+  static let pausePruneMicroseconds: UInt32 = 5_000
+  static let pagesPerVacuum = 500
+  static let rowsPerForgetting = 200
+  /// A server with a retention looks this often for rows that have come of age.
+  static let secondsPerRetention = 3_600.0
+  static let stewardBusySeconds = 10.0
+
+  // The chain.
+  /// Hides names in a digest from whoever tries names.
+  static let saltBytes = 16
+  static let leavesPerCheckpoint = 1_000
+  static let secondsPerCheckpoint = 60.0
+  /// Heads go to the log at most this often; each vouches for all before it.
+  static let secondsPerLoggedHead = 60.0
 
   // Queries.
   static let defaultRows = 100

@@ -17,10 +17,13 @@ public struct QueryFilter: Sendable {
   /// A username or an identity's UUID.
   public var user: String?
   public var outcome: Outcome?
-  /// The newest rows that are shown, oldest first.
-  public var limit = Limits.defaultRows
+  /// The newest rows that are shown, oldest first; nil: all.
+  public var limit: Int? = Limits.defaultRows
 
   public init() {}
+
+  /// The `limit` of a query that gives none.
+  public static let defaultLimit = Limits.defaultRows
 
   /// The greatest `limit`.
   public static let maximumLimit = Limits.maximumRows
@@ -54,6 +57,15 @@ public struct QueryFilter: Sendable {
     }
     if let outcome { add("outcome = ?", outcome.name) }
     let condition = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
+    guard let limit else {
+      return (
+        """
+        SELECT \(columns.joined(separator: ", ")) FROM requests WHERE id IN (
+          SELECT id FROM request \(condition))
+        ORDER BY start_us, id
+        """, StatementArguments(arguments)
+      )
+    }
     arguments.append(limit)
     return (
       """
@@ -61,6 +73,29 @@ public struct QueryFilter: Sendable {
         SELECT id FROM request \(condition) ORDER BY start_us DESC, id DESC LIMIT ?)
       ORDER BY start_us, id
       """, StatementArguments(arguments)
+    )
+  }
+
+  /// The same on the view alone, for several databases behind it.
+  func joinedStatement(columns: [String]) -> (sql: String, arguments: StatementArguments) {
+    var report = ReportFilter()
+    report.since = since
+    report.until = until
+    report.collectionID = collectionID
+    report.keyPrefix = keyPrefix
+    report.user = user
+    var (condition, arguments) = report.conditions(time: "start_us", hasKeys: true)
+    for (column, value) in [("operation", operation), ("outcome", outcome?.name)] {
+      guard let value else { continue }
+      condition += " AND \(column) = ?"
+      arguments += [value]
+    }
+    return (
+      """
+      SELECT \(columns.joined(separator: ", ")) FROM (
+        SELECT * FROM requests WHERE \(condition) ORDER BY start_us DESC, id DESC LIMIT ?)
+      ORDER BY start_us, id
+      """, arguments + [limit ?? -1]
     )
   }
 

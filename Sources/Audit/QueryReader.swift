@@ -9,12 +9,36 @@ import GRDB
 
 /// Reads the record for `audit query`, `show` and `sql`.
 public final class QueryReader {
-  private let queue: DatabaseQueue
+  let queue: DatabaseQueue
   private let proof: Int32?
+  /// Where the record is; the first of several.
+  public let path: String
+  /// How many databases are asked as one.
+  private(set) var databases = 1
+
+  /// Opens an audit database for reading; the views of the `others` are joined to its own, so
+  /// that several instances are asked as one.
+  public convenience init(paths: [String]) throws(AuditError) {
+    guard let first = paths.first, paths.count <= Limits.databases else {
+      throw AuditError(
+        .unusable, "1 to \(Limits.databases) audit databases can be asked as one")
+    }
+    try self.init(path: first)
+    for path in paths.dropFirst() { _ = try QueryReader(path: path) }  // is it one, and readable?
+    guard paths.count > 1 else { return }
+    do {
+      try queue.inDatabase { db in try Self.join(db, paths.dropFirst().map(absolutePath)) }
+      databases = paths.count
+    } catch {
+      let cause = (error as? DatabaseError)?.message ?? "\(error)"
+      throw AuditError(.unusable, "cannot ask the audit databases as one: \(cause)")
+    }
+  }
 
   /// Opens an audit database for reading.
   public init(path: String) throws(AuditError) {
     let path = absolutePath(path)
+    self.path = path
     guard FileManager.default.fileExists(atPath: path) else {
       throw AuditError(
         .unusable, "there is no audit database at \(path); name the server's with --audit-db")
@@ -61,6 +85,20 @@ public final class QueryReader {
     }
   }
 
+  /// Puts views over all databases in front of each one's own.
+  private static func join(_ db: Database, _ others: [String]) throws {
+    try db.execute(sql: "PRAGMA query_only = OFF")
+    for (number, path) in others.enumerated() {
+      try db.execute(sql: "ATTACH ? AS other\(number)", arguments: [path])
+    }
+    let schemas = ["main"] + others.indices.map { "other\($0)" }
+    for view in Schema.sharedViews {
+      let parts = schemas.map { "SELECT * FROM \($0).\(view)" }.joined(separator: " UNION ALL ")
+      try db.execute(sql: "CREATE TEMP VIEW \(view) AS \(parts)")
+    }
+    try db.execute(sql: "PRAGMA query_only = ON")
+  }
+
   /// A shared lock on the spool: no server has it. nil: one has, or it can't be known.
   private static func lockSpool(_ path: String) -> Int32? {
     let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
@@ -94,7 +132,9 @@ public final class QueryReader {
   /// the other formats have all of the view `requests`.
   public func query(_ filter: QueryFilter, _ output: inout QueryOutput) throws {
     let columns = output.format == .table ? Self.tableColumns : Schema.viewColumns
-    let (sql, arguments) = filter.statement(columns: columns)
+    let (sql, arguments) =
+      databases > 1
+      ? filter.joinedStatement(columns: columns) : filter.statement(columns: columns)
     try print(sql, arguments, &output)
   }
 
@@ -121,7 +161,7 @@ public final class QueryReader {
     try print(text, [], &output)
   }
 
-  private func print(
+  func print(
     _ sql: String, _ arguments: StatementArguments, _ output: inout QueryOutput
   ) throws {
     do {

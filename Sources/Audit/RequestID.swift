@@ -60,10 +60,14 @@ struct RequestIDGenerator {
     self.last = max(last, 0)
   }
 
+  /// The least id of a request that starts at that time by a clock that was never set back.
+  static func first(atMicroseconds now: Int64) -> Int64 {
+    min(max(now &- epochMicroseconds, 0), latest) << 10
+  }
+
   /// The next id, for a request that starts `nowMicroseconds` after 1970.
   mutating func next(nowMicroseconds: Int64) -> RequestID {
-    let sinceEpoch = min(max(nowMicroseconds &- Self.epochMicroseconds, 0), Self.latest)
-    last = max(sinceEpoch << 10, last + 1)
+    last = max(Self.first(atMicroseconds: nowMicroseconds), last + 1)
     return RequestID(value: last)
   }
 }

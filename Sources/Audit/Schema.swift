@@ -9,7 +9,7 @@ import GRDB
 enum Schema {
   /// "GS3A": marks the file as this program's record.
   static let applicationID: Int32 = 0x4753_3341
-  static let version: Int32 = 1
+  static let version: Int32 = 2
 
   /// The columns of the view `requests`, part of the contract.
   static let viewColumns = [
@@ -19,6 +19,9 @@ enum Schema {
     "upstream_status", "upstream_calls", "start_us", "id",
   ]
 
+  /// What several databases answer together.
+  static let sharedViews = ["requests", "reads", "rollups", "notes", "gaps"]
+
   static var migrator: DatabaseMigrator {
     var migrator = DatabaseMigrator()
     migrator.registerMigration("1 requests") { db in
@@ -26,9 +29,25 @@ enum Schema {
       try db.execute(sql: requests)
       try db.execute(sql: view)
       try db.execute(sql: "PRAGMA application_id = \(applicationID)")
-      try db.execute(sql: "PRAGMA user_version = \(version)")
+      try db.execute(sql: "PRAGMA user_version = 1")
+    }
+    migrator.registerMigration("2 stewardship") { db in
+      try db.execute(sql: "DROP VIEW requests")
+      try db.execute(sql: stewardship)
+      try db.execute(sql: view)
+      try noteUncovered(db)
+      try db.execute(sql: "PRAGMA user_version = 2")
     }
     return migrator
+  }
+
+  /// Rows of the first version have no leaves: a note in the chain says which these are.
+  private static func noteUncovered(_ db: Database) throws {
+    let rows = try Int64.fetchOne(db, sql: "SELECT count(*) FROM request") ?? 0
+    guard rows > 0 else { return }
+    let last = try Int64.fetchOne(db, sql: "SELECT max(id) FROM request") ?? 0
+    _ = try Steward.note(
+      "migrate", ["rows": .integer(rows), "last_id": .integer(last)], by: "globus-s3-frontend", db)
   }
 
   private static let dimensions = """

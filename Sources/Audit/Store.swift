@@ -3,43 +3,41 @@
 // WAL with synchronous=FULL: a committed row survives a power cut. A row is inserted once whatever
 // happens: the same id again is ignored, so a spool can be replayed any number of times.
 
+import Crypto
 import Foundation
 import GRDB
 
 final class Store {
   /// The number of this server's run in the record; set by `beginRun`.
   private(set) var run: Int64 = 0
+  /// When the first run of the record began; nil in a new one.
+  let began: Int64?
   private let queue: DatabaseQueue
   private let inserter = Inserter()
   private let path: String
   private let identity: FileIdentity?
 
-  /// Opens or creates the database and brings its schema up to date.
-  init(path: String) throws(AuditError) {
+  /// Opens or creates the database and brings its schema up to date. Throws `AuditError` for what
+  /// must not be touched, `DatabaseError` for what SQLite can't do.
+  init(path: String) throws {
     self.path = path
+    try Self.createFile(path)
+    var configuration = Configuration()
+    configuration.label = "audit"
+    configuration.busyMode = .timeout(Limits.busySeconds)
+    configuration.observesSuspensionNotifications = false
+    queue = try DatabaseQueue(path: path, configuration: configuration)
     do {
-      try Self.createFile(path)
-      var configuration = Configuration()
-      configuration.label = "audit"
-      configuration.busyMode = .timeout(Limits.busySeconds)
-      configuration.observesSuspensionNotifications = false
-      queue = try DatabaseQueue(path: path, configuration: configuration)
       try queue.writeWithoutTransaction { db in try Self.prepare(db, path) }
       try Schema.migrator.migrate(queue)
-      identity = FileIdentity(path: path)
-    } catch let error as AuditError {
-      throw error
-    } catch let error as DatabaseError where error.resultCode == .SQLITE_NOTADB {
-      throw AuditError(.notOurs, "\(path) is not a database; choose another --audit-db")
+      began = try queue.read { db in
+        try Int64.fetchOne(db, sql: "SELECT min(started_us) FROM server_run")
+      }
     } catch {
-      throw Self.unusable(path, error)
+      try? queue.close()
+      throw error
     }
-  }
-
-  private static func unusable(_ path: String, _ error: any Error) -> AuditError {
-    let cause = (error as? DatabaseError)?.message ?? "\(error)"
-    return AuditError(
-      .unusable, "cannot open the audit database \(path): \(cause); check --audit-db")
+    identity = FileIdentity(path: path)
   }
 
   /// An empty file that only its owner can read: SQLite gives `-wal` and `-shm` the same mode.
@@ -82,6 +80,20 @@ final class Store {
     try queue.read { db in try Int64.fetchOne(db, sql: "SELECT max(id) FROM request") } ?? 0
   }
 
+  /// When the newest record began; nil in an empty record.
+  func lastStart() throws -> Int64? {
+    try queue.read { db in
+      try Int64.fetchOne(db, sql: "SELECT start_us FROM request ORDER BY id DESC LIMIT 1")
+    }
+  }
+
+  /// Whether the run before did not end, or ended with requests left in the spool.
+  func lastRunWasCut() throws -> Bool {
+    try queue.read { db in
+      try Bool.fetchOne(db, sql: "SELECT clean = 0 FROM server_run ORDER BY run_id DESC LIMIT 1")
+    } ?? false
+  }
+
   /// Attributes what is inserted from here on to the run before this one.
   func resumeLastRun(atMicroseconds now: Int64, version: String) throws {
     let last = try queue.read { db in
@@ -116,17 +128,73 @@ final class Store {
   /// Inserts records and a gap in one transaction.
   func insert(_ records: [Record], gap: Gap? = nil) throws {
     do {
-      try queue.write { db in
-        for record in records { try inserter.insert(record, run: run, db) }
-        if let gap {
-          try db.execute(
-            sql: "INSERT INTO gap(from_us, to_us, records, reason) VALUES (?, ?, ?, ?)",
-            arguments: [gap.fromMicroseconds, gap.toMicroseconds, gap.records, gap.reason])
-        }
-      }
+      try queue.write { db in try insert(records, gap, db) }
+    } catch let error as DatabaseError
+      where error.extendedResultCode == .SQLITE_CONSTRAINT_FOREIGNKEY
+    {
+      inserter.forget()  // a steward's command deleted a name that it remembered
+      try queue.write { db in try insert(records, gap, db) }
     } catch {
       inserter.forget()  // what it remembers may have been rolled back
       throw error
+    }
+  }
+
+  private func insert(_ records: [Record], _ gap: Gap?, _ db: Database) throws {
+    for record in records {
+      if let flood = Gap(record) {
+        try insert(flood, db)
+      } else {
+        try inserter.insert(record, run: run, db)
+      }
+    }
+    try inserter.endBatch(db)
+    if let gap { try insert(gap, db) }
+  }
+
+  private func insert(_ gap: Gap, _ db: Database) throws {
+    try db.execute(
+      sql: "INSERT INTO gap(from_us, to_us, records, reason, remote_ip) VALUES (?, ?, ?, ?, ?)",
+      arguments: [
+        gap.fromMicroseconds, gap.toMicroseconds, gap.records, gap.reason, gap.remoteIP,
+      ])
+    try Leaf.append(.gap, row: db.lastInsertedRowID, of: "gap", db)
+  }
+
+  /// Whether a pruning would find anything.
+  func hasRows(before microseconds: Int64) throws -> Bool {
+    try queue.read { db in
+      try Bool.fetchOne(
+        db,
+        sql: """
+          SELECT EXISTS (SELECT 1 FROM request WHERE start_us < ?
+            AND ifnull(collection_pk NOT IN (SELECT collection_pk FROM hold), 1))
+          """, arguments: [microseconds])
+    } ?? false
+  }
+
+  /// Begins to let go of what began before that time.
+  func beginPruning(before microseconds: Int64) throws -> Pruner {
+    try queue.write { db in
+      try Pruner(before: microseconds, by: "retention", db)
+    }
+  }
+
+  /// Goes on with a pruning; false: it is done.
+  func advance(_ pruner: Pruner) throws -> Bool {
+    let isMore = try pruner.advance(queue)
+    if !isMore { inserter.forget() }  // names may have gone
+    return isMore
+  }
+
+  /// Signs what was inserted since the last checkpoint; nil when nothing was.
+  func checkpoint(
+    signedWith key: Ed25519.PrivateKey, atMicroseconds now: Int64
+  ) throws -> Checkpoint? {
+    try queue.write { db in
+      let checkpoint = try Checkpoint.next(db, publicKey: key.publicKey, atMicroseconds: now)
+      try checkpoint?.insert(db, signedWith: key)
+      return checkpoint
     }
   }
 
@@ -141,21 +209,19 @@ final class Store {
     try queue.close()
   }
 
+  /// Closes a database that can't be used any more. Its files are then nobody's: SQLite would
+  /// delete the log of whatever stands at the path by then.
+  func abandon() {
+    try? queue.close()
+  }
+
+  /// Gives the log's space back to the disk, as far as readers allow.
+  func shrinkLog() {
+    _ = try? queue.writeWithoutTransaction { db in try db.checkpoint(.truncate) }
+  }
+
   /// Whether the file at the path is still the one that is open.
   var isInPlace: Bool {
     FileIdentity(path: path) == identity
-  }
-}
-
-/// Which file stands at a path.
-private struct FileIdentity: Equatable {
-  private let device: dev_t
-  private let inode: ino_t
-
-  init?(path: String) {
-    var status = stat()
-    guard stat(path, &status) == 0 else { return nil }
-    device = status.st_dev
-    inode = status.st_ino
   }
 }

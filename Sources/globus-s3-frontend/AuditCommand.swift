@@ -10,26 +10,62 @@ import Glibc
 struct AuditCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "audit",
-    abstract: "Read the record of every request.",
-    subcommands: [AuditQueryCommand.self, AuditShowCommand.self, AuditSQLCommand.self])
+    abstract: "Read, prove, keep and hand over the record of every request.",
+    subcommands: [
+      AuditQueryCommand.self, AuditShowCommand.self, AuditSQLCommand.self, AuditReportCommand.self,
+      AuditVerifyCommand.self,
+      AuditSnapshotCommand.self, AuditExportCommand.self, AuditPruneCommand.self,
+      AuditHoldCommand.self, AuditReleaseCommand.self, AuditForgetCommand.self,
+    ])
 }
 
 /// Which database is read.
 struct AuditDatabaseOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "The audit database. Default: GLOBUS_S3_AUDIT_DB, else where the server keeps it.",
-      valueName: "file"))
-  var auditDb: String?
+      """
+      The audit database; repeated, several are asked as one. Default: GLOBUS_S3_AUDIT_DB, else \
+      where the server keeps it.
+      """, valueName: "file"))
+  var auditDb: [String] = []
 
-  /// Opens the database and reads; failures become the contract's exit codes.
-  func read(_ body: (QueryReader) throws -> Void) throws {
+  private var paths: [String] {
+    guard auditDb.isEmpty else { return auditDb }
     let environment = ProcessInfo.processInfo.environment
-    let path =
-      auditDb ?? environment["GLOBUS_S3_AUDIT_DB"]
-      ?? AuditLog.defaultDatabasePath(environment: environment)
+    return [
+      environment["GLOBUS_S3_AUDIT_DB"] ?? AuditLog.defaultDatabasePath(environment: environment)
+    ]
+  }
+
+  /// Opens the database to change it; failures become the contract's exit codes.
+  func steward(_ body: (Steward) throws -> Void) throws {
+    try failing {
+      guard paths.count == 1 else {
+        throw ConfigurationError("this changes one audit database: give --audit-db once", code: 64)
+      }
+      try body(try Steward(path: paths[0]))
+    }
+  }
+
+  /// Opens the database, notes in it that `command` was run, and reads; failures become the
+  /// contract's exit codes.
+  func read(
+    _ command: String, _ detail: [String: NoteValue?], _ body: (QueryReader) throws -> Void
+  ) throws {
+    try failing {
+      let reader = try QueryReader(paths: paths)
+      do {
+        for path in paths { try Steward(path: path).note(command, detail.compactMapValues { $0 }) }
+      } catch {
+        writeErrorLine(QueryOutput.visible("this reading leaves no note in the record: \(error)"))
+      }
+      try body(reader)
+    }
+  }
+
+  private func failing(_ body: () throws -> Void) throws {
     do {
-      try body(try QueryReader(path: path))
+      try body()
     } catch let error as AuditError {
       throw ConfigurationError(QueryOutput.visible(error.description))
     } catch let error as QueryError {
@@ -43,8 +79,11 @@ struct AuditFormatOptions: ParsableArguments {
   @Option(help: "table, json (one object per line) or csv.")
   var format: QueryOutput.Format = .table
 
-  var output: QueryOutput {
-    QueryOutput(format, width: Self.terminalWidth, isTerminal: isatty(STDOUT_FILENO) == 1) {
+  var output: QueryOutput { Self.output(format) }
+
+  /// Standard output in that format.
+  static func output(_ format: QueryOutput.Format) -> QueryOutput {
+    QueryOutput(format, width: terminalWidth, isTerminal: isatty(STDOUT_FILENO) == 1) {
       try writeToStandardOutput($0)
     }
   }
@@ -80,7 +119,7 @@ struct AuditSQLCommand: ParsableCommand {
   var statement: String
 
   func run() throws {
-    try database.read { reader in
+    try database.read("sql", ["statement": .text(statement)]) { reader in
       var output = format.output
       try reader.sql(statement, &output)
     }
@@ -104,10 +143,12 @@ struct AuditShowCommand: ParsableCommand {
   var requestID: RequestID
 
   func run() throws {
-    try database.read { reader in
+    try database.read("show", ["request_id": .text(requestID.description)]) { reader in
       guard let fields = try reader.show(requestID) else {
         throw ConfigurationError("no request \(requestID) is recorded", code: 1)
       }
+      for sentence in try reader.story(requestID) ?? [] { print(QueryOutput.visible(sentence)) }
+      print("")
       let width = fields.map(\.column.count).max() ?? 0
       for (column, value) in fields where value != .null {
         let name = column + String(repeating: " ", count: width - column.count)

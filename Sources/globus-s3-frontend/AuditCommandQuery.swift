@@ -51,7 +51,7 @@ struct AuditQueryCommand: ParsableCommand {
   var outcome: Outcome?
 
   @Option(help: "How many requests are shown at most.")
-  var limit: Int = QueryFilter().limit
+  var limit: Int = QueryFilter.defaultLimit
 
   func validate() throws {
     guard 1...QueryFilter.maximumLimit ~= limit else {
@@ -69,13 +69,23 @@ struct AuditQueryCommand: ParsableCommand {
     filter.user = user
     filter.outcome = outcome
     filter.limit = limit
-    try database.read { reader in
+    try database.read("query", noted) { reader in
       var output = format.output
       try reader.query(filter, &output)
     }
   }
 
-  private static func time(_ text: String) throws -> Int64 {
+  /// The filters that were given.
+  private var noted: [String: NoteValue?] {
+    [
+      "since_us": since.map { .integer($0) }, "until_us": until.map { .integer($0) },
+      "operation": operation.map { .text($0) }, "collection": collection.map { .text($0) },
+      "key_prefix": keyPrefix.map { .text($0) }, "user": user.map { _ in .text("given") },
+      "outcome": outcome.map { .text($0.name) }, "limit": .integer(Int64(limit)),
+    ]
+  }
+
+  static func time(_ text: String) throws -> Int64 {
     guard let time = QueryFilter.time(text, now: AuditLog.wallMicroseconds()) else {
       throw ValidationError("not a time: 24h, 7d, 2026-11-22 or 2026-11-22T10:30:00Z is expected")
     }

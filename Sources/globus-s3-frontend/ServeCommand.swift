@@ -57,6 +57,8 @@ struct ServeFlags: ParsableArguments {
   var auditDb: [String] = []
   @Option(help: "Requests that can't be recorded: refuse or continue. (default: refuse)")
   var auditOnFailure: [String] = []
+  @Option(help: "Days after which audit rows are pruned. (default: they are kept)")
+  var auditRetention: [String] = []
   @Option(help: "Signatures of header-signed requests: any or verify. (default: any)")
   var signatures: [String] = []
   @Option(help: "Keyring for sealing. (default: a random key that ends with the process)")
@@ -82,7 +84,8 @@ struct ServeFlags: ParsableArguments {
     [
       "listen": listen, "base-url": baseUrl, "client-id": clientId,
       "client-secret-file": clientSecretFile, "audit-db": auditDb,
-      "audit-on-failure": auditOnFailure, "signatures": signatures, "key-file": keyFile,
+      "audit-on-failure": auditOnFailure,
+      "audit-retention": auditRetention, "signatures": signatures, "key-file": keyFile,
       "tls-cert": tlsCert, "tls-key": tlsKey, "trusted-proxy": trustedProxy,
       "upstream-ca": upstreamCa, "allow-private-upstream": allowPrivateUpstream,
       "operations-listen": operationsListen, "log-format": logFormat,

@@ -15,6 +15,7 @@ import Reactor
   private var gateway: Gateway?
   private var operations: Operations?
   private var operationsServer: Server?
+  private var ticking: Task<Void, Never>?
 
   init(_ plan: ServicePlan) throws(ConfigurationError) {
     baseURL = plan.frontend.baseURL
@@ -22,6 +23,8 @@ import Reactor
     var options = AuditLog.Options(databasePath: plan.auditDatabase)
     options.onFailure = plan.auditOnFailure
     options.version = Command.number
+    options.signingSeed = keyring.auditSigningSeed
+    options.retentionDays = plan.auditRetention
     do {
       audit = try AuditLog(options, logger: plan.logger)
     } catch {
@@ -33,6 +36,11 @@ import Reactor
       throw stopped(error.message)
     } catch {
       throw stopped("\(error)")
+    }
+    ticking = Loop.start { [audit] in
+      while await Loop.sleep(milliseconds: Limits.tickMilliseconds) {
+        audit.tick(nowMicroseconds: AuditLog.wallMicroseconds())
+      }
     }
     Service.announce(plan)
   }
@@ -94,6 +102,7 @@ import Reactor
     for server in servers { await server.abort() }
     await drain(turns: Limits.abortTurns) { false }
     operationsServer?.close()
+    ticking?.cancel()
     audit.close()
   }
 
@@ -122,4 +131,6 @@ enum Limits {
   /// How long it waits for the handlers of requests that it gave up on: 5 seconds.
   static let abortTurns = 100
   static let drainTurnMilliseconds: UInt64 = 50
+  /// How often the audit is told the time.
+  static let tickMilliseconds: UInt64 = 1_000
 }

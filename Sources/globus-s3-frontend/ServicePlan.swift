@@ -18,6 +18,7 @@ struct ServicePlan: Sendable {
   var tls: (certificate: String, key: String)?
   var auditDatabase: String
   var auditOnFailure: AuditLog.OnFailure = .refuse
+  var auditRetention: Int?
   var keyFile: String?
   var logger: Logger
 }
@@ -37,6 +38,12 @@ extension ServeFlags {
       logger: makeLogger(try settings.word("log-format", default: LogFormat.text)))
     plan.operationsListen = try settings.addresses("operations-listen").first
     plan.auditOnFailure = try settings.word("audit-on-failure", default: .refuse)
+    if let days = try settings.value("audit-retention") {
+      guard let days = Int(days), 1...36_500 ~= days else {
+        throw settings.error("audit-retention", "must be a number of days, 1 to 36500")
+      }
+      plan.auditRetention = days
+    }
     plan.keyFile = try settings.value("key-file")
     switch (try settings.value("tls-cert"), try settings.value("tls-key")) {
     case (let certificate?, let key?): plan.tls = (certificate, key)

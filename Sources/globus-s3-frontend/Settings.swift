@@ -9,7 +9,8 @@ struct Settings {
   /// The names that a configuration file may use.
   static let names: Set<String> = [
     "listen", "base-url", "client-id", "client-secret-file", "audit-db", "audit-on-failure",
-    "signatures", "key-file", "tls-cert", "tls-key", "trusted-proxy", "upstream-ca",
+    "audit-retention", "signatures", "key-file", "tls-cert", "tls-key", "trusted-proxy",
+    "upstream-ca",
     "allow-private-upstream", "operations-listen", "log-format",
   ]
 

@@ -1,5 +1,6 @@
 // Fixtures: a folder for each test, intents and completions to record, rows to compare.
 
+import Crypto
 import Foundation
 import GRDB
 import Logging
@@ -25,12 +26,16 @@ final class Folder {
   var spool: String { database + ".spool" }
 
   func open(
-    slots: Int = 64, onFailure: AuditLog.OnFailure = .refuse
+    slots: Int = 64, onFailure: AuditLog.OnFailure = .refuse, signingSeed: SecretBytes? = nil,
+    change: (inout AuditLog.Options) -> Void = { _ in }
   ) throws(AuditError) -> AuditLog {
     var options = AuditLog.Options(databasePath: database)
     options.spoolSlots = slots
     options.onFailure = onFailure
     options.version = "test"
+    options.signingSeed = signingSeed
+    options.ballastBytes = 65_536
+    change(&options)
     return try AuditLog(options, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
   }
 

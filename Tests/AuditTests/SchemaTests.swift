@@ -39,7 +39,7 @@ import Testing
     let log = try folder.open()
     #expect(try folder.rows("PRAGMA journal_mode").first?["journal_mode"] == "wal")
     #expect(try folder.rows("PRAGMA application_id").first?["application_id"] == "1196634945")
-    #expect(try folder.rows("PRAGMA user_version").first?["user_version"] == "1")
+    #expect(try folder.rows("PRAGMA user_version").first?["user_version"] == "2")
     #expect(try folder.rows("PRAGMA auto_vacuum").first?["auto_vacuum"] == "2")
     log.close()
     #expect(try folder.rows("PRAGMA integrity_check").first?["integrity_check"] == "ok")
@@ -66,20 +66,22 @@ import Testing
     #expect(Outcome.allCases.allSatisfy { Outcome(name: $0.name) == $0 })
   }
 
-  @Test func namesAreStoredOnceAndUsernamesFollow() throws {
+  @Test func namesAreStoredOnceAndARequestKeepsTheNameOfItsTime() throws {
     let folder = try Folder()
     let log = try folder.open()
-    for number in 0..<300 { log.record { $0.objectKey = "key \(number)" } }
+    for number in 0..<50 { log.record { $0.objectKey = "key \(number)" } }
     log.flush()
-    log.record { $0.username = "renamed@example.org" }
-    log.record { $0.username = nil }
+    for _ in 0..<2 { log.record { $0.username = "renamed@example.org" } }
+    for _ in 0..<2 { log.record { $0.username = nil } }
     log.close()
-    for table in ["collection", "principal", "credential", "client"] {
+    for table in ["collection", "credential", "client"] {
       #expect(try folder.rows("SELECT * FROM \(table)").count == 1)
     }
-    #expect(
-      try folder.rows("SELECT DISTINCT username FROM requests").map { $0["username"] }
-        == ["renamed@example.org"])
+    let names = try folder.rows(
+      "SELECT username, count(*) AS n FROM requests GROUP BY username ORDER BY n DESC, username")
+    #expect(names.map { $0["username"] } == ["someone@example.org", "", "renamed@example.org"])
+    #expect(names.map { $0["n"] } == ["50", "2", "2"])
+    #expect(try folder.rows("SELECT * FROM principal").count == 3)
   }
 
   @Test func theRememberedNamesHaveALimit() throws {
@@ -133,6 +135,32 @@ import Testing
     }
   }
 
+  @Test func aRecordOfTheFirstVersionIsBroughtUpToDate() throws {
+    let folder = try Folder()
+    let queue = try DatabaseQueue(path: folder.database)
+    try Schema.migrator.migrate(queue, upTo: "1 requests")
+    try queue.write { db in
+      try db.execute(
+        sql: """
+          INSERT INTO server_run(run_id, started_us, host, pid, version) VALUES (1, 1, 'h', 1, '0');
+          INSERT INTO principal VALUES (1, 'an-identity', 'a@example.org', 1);
+          INSERT INTO client VALUES (1, '192.0.2.1', '192.0.2.1', 'curl', 1);
+          INSERT INTO request(
+            id, run_id, start_us, client_pk, method, operation, auth, auth_result, principal_pk,
+            outcome, bytes_in, bytes_out, upstream_calls, truncated)
+          VALUES (7, 1, 1, 1, 'GET', 'GetObject', 'header', 'verified', 1, 'ok', 0, 0, 0, 0);
+          """)
+    }
+    try queue.close()
+    let log = try folder.open()
+    log.record()
+    log.close()
+    #expect(
+      try folder.rows("SELECT username FROM requests ORDER BY id").map { $0["username"] }
+        == ["a@example.org", "someone@example.org"])
+    #expect(try folder.rows("PRAGMA foreign_key_check").isEmpty)
+  }
+
   @Test func finishesAStartThatWasKilledBeforeTheFirstMigration() throws {
     let folder = try Folder()
     try DatabaseQueue(path: folder.database).write { db in
@@ -148,7 +176,7 @@ import Testing
     let folder = try Folder()
     try folder.open().close()
     try DatabaseQueue(path: folder.database).write { db in
-      try db.execute(sql: "INSERT INTO grdb_migrations VALUES ('2 later')")
+      try db.execute(sql: "INSERT INTO grdb_migrations VALUES ('3 later')")
     }
     #expect { try folder.open() } throws: { ($0 as? AuditError)?.code == .newer }
   }

@@ -15,6 +15,7 @@ import pytest
 
 import faults
 import raw
+from audit_bed import Bed
 from authority import Authority
 from clients import client_sites, site  # fixtures
 from frontend import Program, sign_in
@@ -260,3 +261,18 @@ def wire(local, credential):
     connection = raw.Connection(local.base_url, credential)
     yield connection
     connection.close()
+
+
+@pytest.fixture(scope="session")
+def bed(tmp_path_factory):
+    """`serve` before a stand-in, started by each test on an audit that it hurts."""
+    samples = tmp_path_factory.mktemp("bed-samples")
+    (samples / "example.txt").write_text("An object in a Globus collection.\n")
+    bed = Bed(tmp_path_factory.mktemp("bed"), samples)
+    yield bed
+    bed.close()
+
+
+@pytest.fixture
+def database(tmp_path):
+    return tmp_path / "audit.db"

@@ -35,12 +35,16 @@ public struct Keyring: Sendable {
   /// The key of that id, retired or not.
   func key(id: KeyID) -> Key? { keys.first { $0.id == id } }
 
+  /// 32 bytes for the key that signs the audit's checkpoints: the same as long as the primary is.
+  public var auditSigningSeed: SecretBytes { primary.subkey(.auditCheckpoint) }
+
   /// What a key is for.
   enum Purpose: String, CaseIterable {
     case seal
     case s3Secret = "s3-secret"
     case stateCookie = "state-cookie"
     case listToken = "list-token"
+    case auditCheckpoint = "audit-checkpoint"
   }
 
   struct Key: Sendable {

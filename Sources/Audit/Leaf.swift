@@ -1,0 +1,125 @@
+// Leaf: what the chain keeps of each row of the record, in the order in which rows were inserted.
+//
+//   personal   SHA-256 of a salt of the row's own, and the person and client that it mentions
+//   content    SHA-256 of the row's other columns and `personal`
+//   digest     SHA-256 of the leaf's kind, row, collection and `content`; a checkpoint signs the
+//              digests of all leaves since the one before it
+//
+// A row can so be pruned while its leaf still vouches for the rest, and a person can be forgotten:
+// their names and the salts go, `personal` stays, and nothing that is signed changes.
+
+import Crypto
+import Foundation
+import GRDB
+
+struct Leaf {
+  enum Kind: Int64 {
+    case request = 0
+    case gap = 1
+    case note = 2
+  }
+
+  let kind: Kind
+  let rowID: Int64
+  let collection: Int64?
+  let content: [UInt8]
+
+  init(kind: Kind, rowID: Int64, collection: Int64?, content: [UInt8]) {
+    self.kind = kind
+    self.rowID = rowID
+    self.collection = collection
+    self.content = content
+  }
+
+  /// A row of `leaf`.
+  init(_ row: Row) throws {
+    guard let kind = Kind(rawValue: row["kind"]) else {
+      throw AuditError(.notOurs, "a leaf of the record's chain is of an unknown kind")
+    }
+    let content: Data = row["content"]
+    self.init(
+      kind: kind, rowID: row["row_id"], collection: row["collection_pk"], content: Array(content))
+  }
+
+  /// What a checkpoint signs of this leaf.
+  var digest: [UInt8] {
+    var canonical = Canonical("gs3 audit leaf v1")
+    canonical.append(kind.rawValue)
+    canonical.append(rowID)
+    canonical.append(collection)
+    canonical.append(content)
+    return SHA256.hash(canonical.bytes)
+  }
+
+  /// The columns of `request` that `content` covers, in its order; the collection's id and
+  /// `personal` follow them.
+  static let requestColumns = [
+    "id", "run_id", "start_us", "duration_us", "ttfb_us", "host", "method", "operation", "auth",
+    "auth_result", "object_key", "range", "status", "error_code", "error_detail", "outcome",
+    "bytes_in", "bytes_out", "object_size", "upstream_host", "upstream_status", "upstream_calls",
+    "truncated",
+  ]
+
+  /// The columns that `personal` covers, by table and in its order.
+  static let personalColumns = [
+    "principal.identity_id", "principal.username", "credential.fingerprint", "client.remote_ip",
+    "client.peer_ip", "client.user_agent",
+  ]
+
+  static func personal(salt: [UInt8], _ values: [DatabaseValue]) -> [UInt8] {
+    var canonical = Canonical("gs3 audit personal v1")
+    canonical.append(salt)
+    for value in values { canonical.append(value) }
+    return SHA256.hash(canonical.bytes)
+  }
+
+  /// Of a request: `values` are those of `requestColumns`.
+  static func content(
+    _ values: some Sequence<DatabaseValue>, collectionID: String?, personal: [UInt8]
+  ) -> [UInt8] {
+    var canonical = Canonical("gs3 audit request v1")
+    for value in values { canonical.append(value) }
+    canonical.append(collectionID.databaseValue)
+    canonical.append(personal)
+    return SHA256.hash(canonical.bytes)
+  }
+
+  /// Of a gap or a note: `values` are all its columns, in the order of the table.
+  static func content(_ kind: Kind, _ values: some Sequence<DatabaseValue>) -> [UInt8] {
+    var canonical = Canonical("gs3 audit event v1")
+    canonical.append(kind.rawValue)
+    for value in values { canonical.append(value) }
+    return SHA256.hash(canonical.bytes)
+  }
+
+  /// The number that the next leaf gets; another process may append, so within a transaction only.
+  static func next(_ db: Database) throws -> Int64 {
+    let last = try Int64.fetchOne(
+      db.cachedStatement(sql: "SELECT seq FROM sqlite_sequence WHERE name = 'leaf'"))
+    return (last ?? 0) + 1
+  }
+
+  func insert(_ db: Database, seq: Int64, salt: [UInt8]?, personal: [UInt8]?) throws {
+    let statement = try db.cachedStatement(
+      sql: """
+        INSERT INTO leaf(seq, kind, row_id, collection_pk, salt, personal, content)
+        VALUES (?, ?, ?, ?, ?, ?, ?)
+        """)
+    statement.setUncheckedArguments([
+      seq, kind.rawValue, rowID, collection, salt.map { Data($0) }, personal.map { Data($0) },
+      Data(content),
+    ])
+    try statement.execute()
+  }
+
+  /// Appends a gap or a note that was just inserted into `table`.
+  static func append(_ kind: Kind, row: Int64, of table: String, _ db: Database) throws {
+    guard
+      let values = try Row.fetchOne(
+        db, sql: "SELECT * FROM \(table) WHERE rowid = ?", arguments: [row])
+    else { return }
+    let leaf = Leaf(
+      kind: kind, rowID: row, collection: nil, content: content(kind, values.databaseValues))
+    try leaf.insert(db, seq: next(db), salt: nil, personal: nil)
+  }
+}

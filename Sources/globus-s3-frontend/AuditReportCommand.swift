@@ -1,0 +1,74 @@
+// AuditReportCommand: `audit report`: the questions that are asked again and again.
+//
+// The coverage goes below a table, and to stderr beside JSON and CSV.
+
+import ArgumentParser
+import Audit
+
+extension Report: ExpressibleByArgument {}
+
+struct AuditReportCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "report",
+    abstract: "Answer a question about the record, and say how far the answer goes.",
+    discussion: Report.allCases.map { "\($0.rawValue): \($0.summary)" }.joined(separator: "\n"))
+
+  @OptionGroup var database: AuditDatabaseOptions
+  @OptionGroup var format: AuditFormatOptions
+
+  @Argument(help: "\(Report.allCases.map(\.rawValue).joined(separator: ", ")).")
+  var report: Report
+
+  @Option(
+    help: ArgumentHelp("Requests that began at this time or later.", valueName: "time"),
+    transform: AuditQueryCommand.time)
+  var since: Int64?
+
+  @Option(
+    help: ArgumentHelp("Requests that began before this time.", valueName: "time"),
+    transform: AuditQueryCommand.time)
+  var until: Int64?
+
+  @Option(help: ArgumentHelp("A collection's UUID.", valueName: "uuid"))
+  var collection: String?
+
+  @Option(help: "What object keys begin with; case matters. Not for sums of hours.")
+  var keyPrefix: String?
+
+  @Option(help: "A username or the UUID of a Globus identity.")
+  var user: String?
+
+  @Option(help: "How many rows are shown at most.")
+  var limit: Int = ReportFilter().limit
+
+  func validate() throws {
+    guard 1...QueryFilter.maximumLimit ~= limit else {
+      throw ValidationError("--limit is a number from 1 to \(QueryFilter.maximumLimit)")
+    }
+  }
+
+  func run() throws {
+    var filter = ReportFilter()
+    filter.since = since
+    filter.until = until
+    filter.collectionID = collection
+    filter.keyPrefix = keyPrefix
+    filter.user = user
+    filter.limit = limit
+    try database.read("report", noted) { reader in
+      var output = format.output
+      try reader.report(report, filter, &output)
+      for line in try reader.coverage(report, filter) {
+        if format.format == .table { print("# \(line)") } else { writeErrorLine(line) }
+      }
+    }
+  }
+
+  private var noted: [String: NoteValue?] {
+    [
+      "report": .text(report.rawValue), "since_us": since.map { .integer($0) },
+      "until_us": until.map { .integer($0) }, "collection": collection.map { .text($0) },
+      "key_prefix": keyPrefix.map { .text($0) }, "user": user.map { _ in .text("given") },
+    ]
+  }
+}
