@@ -178,6 +178,10 @@ public final class QueryReader {
         try output.end()
       }
     } catch let error as DatabaseError {
+      // GRDB's own refusal of a second statement, which speaks to programmers.
+      guard error.resultCode != .SQLITE_MISUSE else {
+        throw QueryError("one statement at a time: leave out what follows the first ;")
+      }
       throw QueryError("SQLite: \(error.message ?? "\(error.resultCode)")")
     }
   }
