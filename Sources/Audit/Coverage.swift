@@ -12,8 +12,10 @@ extension QueryReader {
         db,
         sql: """
           SELECT count(*) AS requests, sum(outcome = 'lost') AS lost,
-            sum(auth_result = 'unverified') AS unverified, min(time) AS first
-          FROM requests WHERE start_us >= ? AND start_us < ?
+            sum(auth_result = 'unverified') AS unverified,
+            \(Schema.time("min(start_us)")) AS first
+          FROM (SELECT outcome, auth_result, start_us FROM requests
+            WHERE start_us >= ? AND start_us < ? LIMIT -1)
           """, arguments: span)
       let gaps = try Row.fetchOne(
         db,

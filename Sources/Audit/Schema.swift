@@ -20,7 +20,9 @@ enum Schema {
   ]
 
   /// What several databases answer together.
-  static let sharedViews = ["requests", "reads", "rollups", "notes", "gaps"]
+  static let sharedViews = [
+    "requests", "reads", "rollups", "notes", "gaps", "ocsf", "gcs_operation",
+  ]
 
   static var migrator: DatabaseMigrator {
     var migrator = DatabaseMigrator()
@@ -35,6 +37,8 @@ enum Schema {
       try db.execute(sql: "DROP VIEW requests")
       try db.execute(sql: stewardship)
       try db.execute(sql: view)
+      try db.execute(sql: viewsForOthers)
+      try document(db)
       try noteUncovered(db)
       try db.execute(sql: "PRAGMA user_version = 2")
     }
@@ -117,7 +121,7 @@ enum Schema {
       l.remote_ip, l.peer_ip, l.user_agent, r.auth, r.auth_result,
       r.upstream_host, r.upstream_status, r.upstream_calls, r.start_us, r.id
     FROM request r
-      JOIN client l USING(client_pk)
+      LEFT JOIN client l ON l.client_pk = r.client_pk
       LEFT JOIN principal p ON p.principal_pk = r.principal_pk
       LEFT JOIN credential c ON c.credential_pk = r.credential_pk
       LEFT JOIN collection k ON k.collection_pk = r.collection_pk;

@@ -16,6 +16,7 @@ import pytest
 import faults
 import raw
 from audit_bed import Bed
+from audit_record import FilledRecord
 from authority import Authority
 from clients import client_sites, site  # fixtures
 from frontend import Program, sign_in
@@ -261,6 +262,14 @@ def wire(local, credential):
     connection = raw.Connection(local.base_url, credential)
     yield connection
     connection.close()
+
+
+@pytest.fixture(scope="session")
+def record(tmp_path_factory):
+    """A running server whose record was filled by real requests."""
+    record = FilledRecord(tmp_path_factory.mktemp("recorded"), tmp_path_factory.mktemp("record"))
+    yield record
+    assert record.program.stop() == 0
 
 
 @pytest.fixture(scope="session")
