@@ -187,6 +187,10 @@ public final class QueryReader {
     do {
       return try body()
     } catch let error as DatabaseError {
+      // GRDB's own refusal of a second statement, which speaks to programmers.
+      guard error.resultCode != .SQLITE_MISUSE else {
+        throw QueryError("one statement at a time: leave out what follows the first ;")
+      }
       throw QueryError(explanation(of: error))
     }
   }
@@ -207,7 +211,8 @@ public final class QueryReader {
   }
 }
 
-/// A path that SQLite doesn't take for a URI.
+/// A path that SQLite doesn't take for a URI, and the same one for all symbolic links to a file:
+/// the spool that keeps a second server out stands beside the file itself.
 func absolutePath(_ path: String) -> String {
-  URL(fileURLWithPath: path).path
+  URL(fileURLWithPath: path).resolvingSymlinksInPath().path
 }

@@ -44,6 +44,11 @@ def test_sql_only_reads(local, credential, statement):
     assert len(audit(local.audit_db)) >= before
 
 
+def test_sql_runs_one_statement(local):
+    answer = run("audit", "sql", "--audit-db", local.audit_db, "SELECT 1; SELECT 2")
+    assert answer.returncode == 64 and "one statement" in answer.stderr
+
+
 def test_rows_cannot_be_changed_even_by_a_writer(local, credential):
     with sqlite3.connect(local.audit_db) as connection:
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
