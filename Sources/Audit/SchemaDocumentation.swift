@@ -49,7 +49,7 @@ extension Schema {
       status - The HTTP status that was sent; NULL when the connection closed without one.
       error_code - The S3 error's code, such as NoSuchKey.
       outcome - How the request ended: ok, client_error (4xx), server_error (5xx), client_abort (the client left), upstream_abort (the storage failed midway), timeout, lost (the server died; whether it took effect is not known).
-      username - The person's name in Globus at the time of the request, such as researcher@example.org.
+      username - The person's name in Globus at the time of the request, such as name@example.org.
       identity_id UUID The person's Globus identity; it outlasts changes of the name.
       credential - A fingerprint of the credential: equal for requests with the same one, useless for signing.
       collection_id UUID The Globus collection, which is the S3 bucket.

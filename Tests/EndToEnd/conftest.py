@@ -273,13 +273,13 @@ def record(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def bed(tmp_path_factory):
+def rig(tmp_path_factory):
     """`serve` before a stand-in, started by each test on an audit that it hurts."""
     samples = tmp_path_factory.mktemp("bed-samples")
     (samples / "example.txt").write_text("An object in a Globus collection.\n")
-    bed = Bed(tmp_path_factory.mktemp("bed"), samples)
-    yield bed
-    bed.close()
+    rig = Bed(tmp_path_factory.mktemp("bed"), samples)
+    yield rig
+    rig.close()
 
 
 @pytest.fixture

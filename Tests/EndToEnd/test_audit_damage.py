@@ -17,9 +17,9 @@ def torn(database):
             os.pwrite(file.fileno(), os.urandom(4096), page)
 
 
-def test_a_damaged_database_is_replaced_without_a_restart(bed, database, tmp_path):
-    client = bed.client()
-    with bed.server(database) as server:
+def test_a_damaged_database_is_replaced_without_a_restart(rig, database, tmp_path):
+    client = rig.client()
+    with rig.server(database) as server:
         client.get(30)
         foreign = sqlite3.connect(database, isolation_level=None)
         foreign.execute("PRAGMA user_version")
@@ -29,10 +29,10 @@ def test_a_damaged_database_is_replaced_without_a_restart(bed, database, tmp_pat
         foreign.execute("PRAGMA user_version = 2")  # so that the server reads its pages again
         client.get(5)
         eventually(lambda: list(tmp_path.glob("audit.db.corrupt-*Z")), "moved aside")
-        bed.wait_ready()
+        rig.wait_ready()
         assert client.get(5) == [200] * 5
         foreign.close()
-        assert bed.metric("globus_s3_frontend_audit_moved_aside_total") == 1
+        assert rig.metric("globus_s3_frontend_audit_moved_aside_total") == 1
         log = server.log_path.read_text()
     assert "critical the audit database is damaged" in log
     [moved] = tmp_path.glob("audit.db.corrupt-*Z")
@@ -43,15 +43,15 @@ def test_a_damaged_database_is_replaced_without_a_restart(bed, database, tmp_pat
     assert run("audit", "verify", "--audit-db", database).returncode == 0
 
 
-def test_a_damaged_database_is_replaced_at_the_start(bed, database, tmp_path):
-    client = bed.client()
-    with bed.server(database):
+def test_a_damaged_database_is_replaced_at_the_start(rig, database, tmp_path):
+    client = rig.client()
+    with rig.server(database):
         client.get(3)
     with open(database, "r+b") as file:
         file.write(os.urandom(4096))
     damaged = database.read_bytes()
-    with bed.server(database) as server:
-        assert bed.readiness()[0] == 200
+    with rig.server(database) as server:
+        assert rig.readiness()[0] == 200
         assert client.get(2) == [200] * 2
         assert "critical the audit database is damaged" in server.log_path.read_text()
     [moved] = tmp_path.glob("audit.db.corrupt-*Z")
@@ -59,15 +59,15 @@ def test_a_damaged_database_is_replaced_at_the_start(bed, database, tmp_path):
     assert len(rows(database)) == 2 and str(moved) in gaps(database)[0]["reason"]
 
 
-def test_a_removed_database_is_made_anew(bed, database):
-    client = bed.client()
-    with bed.server(database) as server:
+def test_a_removed_database_is_made_anew(rig, database):
+    client = rig.client()
+    with rig.server(database) as server:
         client.get(3)
         eventually(lambda: len(rows(database)) == 3, "rows")
         database.unlink()
         client.get(3)
         eventually(database.exists, "a new file")
-        bed.wait_ready()
+        rig.wait_ready()
         assert client.get(3) == [200] * 3
         assert "removed or replaced" in server.log_path.read_text()
     recorded = {row["request_id"] for row in rows(database)}
@@ -75,9 +75,9 @@ def test_a_removed_database_is_made_anew(bed, database):
     assert "removed or replaced" in gaps(database)[0]["reason"]
 
 
-def test_a_restored_snapshot_takes_the_place_of_the_database(bed, database, tmp_path):
-    client, snapshot = bed.client(), tmp_path / "snapshot"
-    with bed.server(database) as server:
+def test_a_restored_snapshot_takes_the_place_of_the_database(rig, database, tmp_path):
+    client, snapshot = rig.client(), tmp_path / "snapshot"
+    with rig.server(database) as server:
         client.get(3)
         eventually(lambda: len(rows(database)) == 3, "rows")
         assert run("audit", "snapshot", "--audit-db", database, snapshot).returncode == 0
@@ -87,7 +87,7 @@ def test_a_restored_snapshot_takes_the_place_of_the_database(bed, database, tmp_
         # Whoever opens the new file beside the old log, before the server has seen it, mixes them.
         eventually(lambda: "removed or replaced" in server.log_path.read_text(), "noticed")
         eventually(lambda: "written again" in server.log_path.read_text(), "opened anew")
-        bed.wait_ready()
+        rig.wait_ready()
         assert client.get(2) == [200] * 2
     recorded = [row["request_id"] for row in rows(database)]
     answers = [answer[0] for answer in client.answers]
@@ -98,17 +98,17 @@ def test_a_restored_snapshot_takes_the_place_of_the_database(bed, database, tmp_
     assert rows(database, "PRAGMA integrity_check") == [{"integrity_check": "ok"}]
 
 
-def test_a_truncated_spool_is_a_gap_for_what_is_missing(bed, database, tmp_path):
-    with bed.server(database):
-        bed.client().get(2)
+def test_a_truncated_spool_is_a_gap_for_what_is_missing(rig, database, tmp_path):
+    with rig.server(database):
+        rig.client().get(2)
     spool = tmp_path / "audit.db.spool"
     whole = spool.stat().st_size
     with open(spool, "r+b") as file:
         file.seek(4096)
         file.write((1).to_bytes(8, "little"))  # the first slot holds an intent
         file.truncate(4096 + 8192 * 8)
-    with bed.server(database):
-        assert bed.client().get(2) == [200] * 2
+    with rig.server(database):
+        assert rig.client().get(2) == [200] * 2
     assert spool.stat().st_size == whole
     assert [(gap["records"], gap["reason"]) for gap in gaps(database)] == [
         (1, "unreadable slots of the spool at start")]
@@ -131,7 +131,7 @@ def test_the_page_names_tests_that_exist():
     assert all(line.split("|")[-2].strip() for line in table)
 
 
-def test_a_migration_killed_at_every_step_keeps_every_row(bed, tmp_path):
+def test_a_migration_killed_at_every_step_keeps_every_row(rig, tmp_path):
     """The start on a database of the first version ends in the middle of each of its writes."""
     schema = (HERE / "audit_v1.sql").read_text()
     old, count = tmp_path / "old.db", tmp_path / "count"
@@ -146,11 +146,11 @@ def test_a_migration_killed_at_every_step_keeps_every_row(bed, tmp_path):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         shutil.copy(old, folder / "audit.db")
-        server = bed.start(folder / "audit.db", **environment)
+        server = rig.start(folder / "audit.db", **environment)
         return folder / "audit.db", server
 
     database, server = attempt(FAULTS_COUNT=str(count))
-    server.wait_listening(bed.base_url)
+    server.wait_listening(rig.base_url)
     server.kill()
     steps = int(count.read_text())
     assert steps > 10
@@ -163,7 +163,7 @@ def test_a_migration_killed_at_every_step_keeps_every_row(bed, tmp_path):
         columns = [row[1] for row in connection.execute("PRAGMA table_info(request)")]
         connection.close()
         assert ("seq" in columns) == (version == 2), step
-        server = bed.start(database).wait_listening(bed.base_url)
+        server = rig.start(database).wait_listening(rig.base_url)
         assert rows(database) == wanted, step
         assert rows(database, "PRAGMA user_version") == [{"user_version": 2}]
         assert rows(database, "PRAGMA integrity_check") == [{"integrity_check": "ok"}]
