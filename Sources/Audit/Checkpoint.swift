@@ -73,7 +73,7 @@ struct Checkpoint {
         """, arguments: [before])
     while let row = try rows.next() {
       digests.update(try Leaf(row).digest)
-      ends.last = row["seq"]
+      ends.last = row[0]
       if leaves == 0 { ends.first = ends.last }
       leaves += 1
     }

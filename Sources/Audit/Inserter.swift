@@ -4,6 +4,7 @@
 // rolls a transaction back calls `forget`.
 
 import Crypto
+import Foundation
 import GRDB
 
 final class Inserter {
@@ -24,17 +25,41 @@ final class Inserter {
   private var clients: [Client: Int64] = [:]
   private var rollup = Rollup()
 
+  // Of the transaction in progress.
+  private var rows: CoveredInsert?
+  private var leaves: InsertStatement?
+  /// The number of the next leaf; nil: to be asked for, because another leaf was appended.
+  private var nextSeq: Int64?
+
+  private var names = Canonical(Leaf.personalPurpose)
+  private var hash = SHA256()
+  private var salts: ArraySlice<UInt8> = []
+
   func forget() {
     collections.removeAll(keepingCapacity: true)
     principals.removeAll(keepingCapacity: true)
     credentials.removeAll(keepingCapacity: true)
     clients.removeAll(keepingCapacity: true)
     rollup = Rollup()
+    (rows, leaves, nextSeq) = (nil, nil, nil)
+  }
+
+  /// The first call of a transaction.
+  func beginBatch(_ db: Database) throws {
+    rows = CoveredInsert(try InsertStatement(db, Self.insertion))
+    leaves = try InsertStatement(db, Leaf.insertion)
+    nextSeq = nil
+  }
+
+  /// A leaf was appended by somebody else in this transaction.
+  func leafWasAppended() {
+    nextSeq = nil
   }
 
   /// Writes the sums of the batch; the last call of its transaction.
   func endBatch(_ db: Database) throws {
     try rollup.write(db)
+    (rows, leaves, nextSeq) = (nil, nil, nil)
   }
 
   private static let insertion = """
@@ -58,25 +83,24 @@ final class Inserter {
     let principal = try identity.map { try self.principal($0, named: username, now, db) }
     let credential = try fingerprint.map { try self.credential($0, of: principal, now, db) }
     let client = try client(intent, db)
-    let row = row(record, run: run)
-    let seq = try Leaf.next(db)
-    let statement = try db.cachedStatement(sql: Self.insertion)
-    statement.setUncheckedArguments(
-      StatementArguments(row)
-        + [client, principal, credential, collection, seq])
-    try statement.execute()
+    let seq = try nextSeq ?? Leaf.next(db)
+    addColumns(record, run: run)
+    for number in [client, principal, credential, collection, seq] { rows?.addUncovered(number) }
+    try rows?.execute()
     guard db.changesCount > 0 else { return }
-    let salt = Random.bytes(Limits.saltBytes)
-    let personal = Leaf.personal(
-      salt: salt,
-      [
-        text(identity), identity == nil ? nil : text(username), text(fingerprint),
-        text(intent.remoteIP), text(intent.peerIP), text(intent.userAgent),
-      ].map { $0.databaseValue })
-    let leaf = Leaf(
-      kind: .request, rowID: intent.requestID.value, collection: collection,
-      content: Leaf.content(row, collectionID: text(collectionID), personal: personal))
-    try leaf.insert(db, seq: seq, salt: salt, personal: personal)
+    let salt = nextSalt()
+    names.restart(Leaf.personalPurpose)
+    names.append(salt)
+    names.append(text(identity))
+    names.append(identity == nil ? nil : text(username))
+    for name in [fingerprint, intent.remoteIP, intent.peerIP, intent.userAgent] {
+      names.append(text(name))
+    }
+    hash.update(names.bytes)
+    let personal = hash.finalize()
+    let content = rows?.content(collectionID: text(collectionID), personal: personal, &hash) ?? []
+    try insertLeaf(seq, intent.requestID, collection, salt, personal, content)
+    nextSeq = seq + 1
     rollup.add(record, collection: collection, principal: principal)
     if let credential, let opened = end?.collectionIDs {
       for identifier in opened {
@@ -87,25 +111,61 @@ final class Inserter {
     }
   }
 
-  /// The values of `Leaf.requestColumns`.
-  private func row(_ record: Record, run: Int64) -> [DatabaseValue] {
+  private func insertLeaf(
+    _ seq: Int64, _ id: RequestID, _ collection: Int64?, _ salt: [UInt8], _ personal: [UInt8],
+    _ content: [UInt8]
+  ) throws {
+    leaves?.bind(seq)
+    leaves?.bind(Leaf.Kind.request.rawValue)
+    leaves?.bind(id.value)
+    leaves?.bind(collection)
+    leaves?.bind(salt)
+    leaves?.bind(personal)
+    leaves?.bind(content)
+    try leaves?.execute()
+  }
+
+  /// Randomness is cheaper in greater pieces.
+  private func nextSalt() -> [UInt8] {
+    if salts.isEmpty { salts = Random.bytes(Limits.saltBytes * Limits.saltsAtOnce)[...] }
+    defer { salts.removeFirst(Limits.saltBytes) }
+    return Array(salts.prefix(Limits.saltBytes))
+  }
+
+  /// The values of `Leaf.requestColumns`, in its order.
+  private func addColumns(_ record: Record, run: Int64) {
     let intent = record.intent
     let end = record.completion
-    let values: [(any DatabaseValueConvertible)?] = [
-      intent.requestID.value, run, intent.startMicroseconds, end?.durationMicroseconds,
-      end?.timeToFirstByteMicroseconds, text(intent.host), text(intent.method),
-      text(intent.operation), intent.auth.name, (end?.authResult ?? intent.authResult).name,
-      text(intent.objectKey), text(intent.range), end?.status, text(end?.errorCode),
-      text(end?.errorDetail), (end?.outcome ?? .lost).name, end?.bytesIn ?? 0, end?.bytesOut ?? 0,
-      end?.objectSize, text(end?.upstreamHost), end?.upstreamStatus, end?.upstreamCalls ?? 0,
-      record.isTruncated ? 1 : 0,
-    ]
-    return values.map { $0?.databaseValue ?? .null }
+    rows?.begin()
+    rows?.add(intent.requestID.value)
+    rows?.add(run)
+    rows?.add(intent.startMicroseconds)
+    rows?.add(end?.durationMicroseconds)
+    rows?.add(end?.timeToFirstByteMicroseconds)
+    rows?.add(text(intent.host))
+    rows?.add(text(intent.method))
+    rows?.add(text(intent.operation))
+    rows?.add(intent.auth.name)
+    rows?.add((end?.authResult ?? intent.authResult).name)
+    rows?.add(text(intent.objectKey))
+    rows?.add(text(intent.range))
+    rows?.add(end?.status.map(Int64.init))
+    rows?.add(text(end?.errorCode))
+    rows?.add(text(end?.errorDetail))
+    rows?.add((end?.outcome ?? .lost).name)
+    rows?.add(end?.bytesIn ?? 0)
+    rows?.add(end?.bytesOut ?? 0)
+    rows?.add(end?.objectSize)
+    rows?.add(text(end?.upstreamHost))
+    rows?.add(end?.upstreamStatus.map(Int64.init))
+    rows?.add(Int64(end?.upstreamCalls ?? 0))
+    rows?.add(record.isTruncated ? 1 : 0)
   }
 
   /// SQLite's C strings end at a NUL; its picture keeps the rest of the text.
   private func text(_ text: String?) -> String? {
-    guard let text, text.utf8.contains(0) else { return text }
+    guard var text else { return nil }
+    guard text.withUTF8({ memchr($0.baseAddress ?? "", 0, $0.count) != nil }) else { return text }
     return String(String.UnicodeScalarView(text.unicodeScalars.map { $0 == "\0" ? "␀" : $0 }))
   }
 
@@ -178,5 +238,47 @@ final class Inserter {
     try db.execute(
       sql: insert, arguments: StatementArguments(names) + StatementArguments(others))
     return db.lastInsertedRowID
+  }
+}
+
+/// An INSERT that hashes the values that the chain covers while it binds them.
+private struct CoveredInsert {
+  private var statement: InsertStatement
+  private var canonical = Canonical(Leaf.requestPurpose)
+
+  init(_ statement: InsertStatement) {
+    self.statement = statement
+  }
+
+  mutating func begin() {
+    canonical.restart(Leaf.requestPurpose)
+  }
+
+  mutating func add(_ integer: Int64?) {
+    statement.bind(integer)
+    canonical.append(integer)
+  }
+
+  mutating func add(_ text: String?) {
+    statement.bind(text)
+    canonical.append(text)
+  }
+
+  mutating func addUncovered(_ integer: Int64?) {
+    statement.bind(integer)
+  }
+
+  mutating func execute() throws {
+    try statement.execute()
+  }
+
+  /// As `Leaf.content` of the values that were added.
+  mutating func content(
+    collectionID: String?, personal: [UInt8], _ hash: inout SHA256
+  ) -> [UInt8] {
+    canonical.append(collectionID)
+    canonical.append(personal)
+    hash.update(canonical.bytes)
+    return hash.finalize()
   }
 }

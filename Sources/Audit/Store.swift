@@ -76,6 +76,8 @@ final class Store {
     try db.execute(sql: "PRAGMA journal_mode = WAL")
     try db.execute(sql: "PRAGMA synchronous = FULL")
     try db.execute(sql: "PRAGMA journal_size_limit = \(Limits.walBytesKept)")
+    try db.execute(sql: "PRAGMA wal_autocheckpoint = \(Limits.walPagesPerCheckpoint)")
+    try db.execute(sql: "PRAGMA cache_size = -\(Limits.pageCacheKiB)")
   }
 
   /// The greatest id of the record, 0 if it is empty.
@@ -130,9 +132,11 @@ final class Store {
   }
 
   private func insert(_ records: [Record], _ gap: Gap?, _ db: Database) throws {
+    try inserter.beginBatch(db)
     for record in records {
       if let flood = Gap(record) {
         try insert(flood, db)
+        inserter.leafWasAppended()
       } else {
         try inserter.insert(record, run: run, db)
       }
