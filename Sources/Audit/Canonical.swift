@@ -43,7 +43,7 @@ struct Canonical {
 
   mutating func append(_ text: String?) {
     guard let text else { return bytes.append(0) }
-    append(text) as Void
+    append(text)
   }
 
   mutating func append(_ data: [UInt8]) {

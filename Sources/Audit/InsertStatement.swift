@@ -29,6 +29,9 @@ struct InsertStatement {
   mutating func bind(_ text: String?) {
     index += 1
     guard var text else { return check(sqlite3_bind_null(statement.sqliteStatement, index)) }
+    if text.isEmpty {  // has no memory of its own, which SQLite would take for NULL
+      return check(sqlite3_bind_text(statement.sqliteStatement, index, "", 0, Self.copied))
+    }
     let code = text.withUTF8 { utf8 in
       utf8.withMemoryRebound(to: CChar.self) {
         sqlite3_bind_text(

@@ -25,10 +25,12 @@ final class Inserter {
   private var clients: [Client: Int64] = [:]
   private var rollup = Rollup()
 
+  private var dataVersion: Int64?
+
   // Of the transaction in progress.
   private var rows: CoveredInsert?
-  private var leaves: InsertStatement?
-  /// The number of the next leaf; nil: to be asked for, because another leaf was appended.
+  private var leaves = LeafBatch()
+  /// The number of the next leaf; nil: to be asked for.
   private var nextSeq: Int64?
 
   private var names = Canonical(Leaf.personalPurpose)
@@ -41,25 +43,31 @@ final class Inserter {
     credentials.removeAll(keepingCapacity: true)
     clients.removeAll(keepingCapacity: true)
     rollup = Rollup()
-    (rows, leaves, nextSeq) = (nil, nil, nil)
+    leaves = LeafBatch()
+    (rows, nextSeq) = (nil, nil)
   }
 
   /// The first call of a transaction.
   func beginBatch(_ db: Database) throws {
+    // Changes when another connection has written: a steward's command may have deleted names.
+    let version = try Int64.fetchOne(db.cachedStatement(sql: "PRAGMA data_version"))
+    if version != dataVersion { forget() }
+    dataVersion = version
     rows = CoveredInsert(try InsertStatement(db, Self.insertion))
-    leaves = try InsertStatement(db, Leaf.insertion)
     nextSeq = nil
   }
 
-  /// A leaf was appended by somebody else in this transaction.
-  func leafWasAppended() {
+  /// To be called before another leaf is appended in this transaction.
+  func writeLeaves(_ db: Database) throws {
+    try leaves.write(db)
     nextSeq = nil
   }
 
   /// Writes the sums of the batch; the last call of its transaction.
   func endBatch(_ db: Database) throws {
+    try writeLeaves(db)
     try rollup.write(db)
-    (rows, leaves, nextSeq) = (nil, nil, nil)
+    rows = nil
   }
 
   private static let insertion = """
@@ -84,24 +92,25 @@ final class Inserter {
     let credential = try fingerprint.map { try self.credential($0, of: principal, now, db) }
     let client = try client(intent, db)
     let seq = try nextSeq ?? Leaf.next(db)
-    addColumns(record, run: run)
-    for number in [client, principal, credential, collection, seq] { rows?.addUncovered(number) }
-    try rows?.execute()
-    guard db.changesCount > 0 else { return }
-    let salt = nextSalt()
-    names.restart(Leaf.personalPurpose)
-    names.append(salt)
-    names.append(text(identity))
-    names.append(identity == nil ? nil : text(username))
-    for name in [fingerprint, intent.remoteIP, intent.peerIP, intent.userAgent] {
-      names.append(text(name))
+    try withRows { rows in
+      add(record, run: run, to: &rows)
+      rows.addUncovered(client)
+      rows.addUncovered(principal)
+      rows.addUncovered(credential)
+      rows.addUncovered(collection)
+      rows.addUncovered(seq)
+      try rows.execute()
+      guard db.changesCount > 0 else { return }
+      let salt = nextSalt()
+      let personal = personal(record, salt: salt)
+      let content = rows.content(collectionID: text(collectionID), personal: personal, &hash)
+      try leaves.add(
+        LeafBatch.Row(
+          seq: seq, request: intent.requestID, collection: collection, salt: salt,
+          personal: personal, content: content), db)
+      nextSeq = seq + 1
+      rollup.add(record, collection: collection, principal: principal)
     }
-    hash.update(names.bytes)
-    let personal = hash.finalize()
-    let content = rows?.content(collectionID: text(collectionID), personal: personal, &hash) ?? []
-    try insertLeaf(seq, intent.requestID, collection, salt, personal, content)
-    nextSeq = seq + 1
-    rollup.add(record, collection: collection, principal: principal)
     if let credential, let opened = end?.collectionIDs {
       for identifier in opened {
         try db.execute(
@@ -111,18 +120,28 @@ final class Inserter {
     }
   }
 
-  private func insertLeaf(
-    _ seq: Int64, _ id: RequestID, _ collection: Int64?, _ salt: [UInt8], _ personal: [UInt8],
-    _ content: [UInt8]
-  ) throws {
-    leaves?.bind(seq)
-    leaves?.bind(Leaf.Kind.request.rawValue)
-    leaves?.bind(id.value)
-    leaves?.bind(collection)
-    leaves?.bind(salt)
-    leaves?.bind(personal)
-    leaves?.bind(content)
-    try leaves?.execute()
+  /// Out of the object, so that Swift needn't check each access for itself.
+  private func withRows(_ body: (inout CoveredInsert) throws -> Void) throws {
+    guard var taken = rows.take() else { return }
+    defer { rows = taken }
+    try body(&taken)
+  }
+
+  /// As `Leaf.personal`.
+  private func personal(_ record: Record, salt: [UInt8]) -> [UInt8] {
+    let intent = record.intent
+    let end = record.completion
+    let identity = end?.identityID ?? intent.identityID
+    names.restart(Leaf.personalPurpose)
+    names.append(salt)
+    names.append(text(identity))
+    names.append(identity == nil ? nil : text(end?.username ?? intent.username))
+    names.append(text(end?.credentialFingerprint ?? intent.credentialFingerprint))
+    names.append(text(intent.remoteIP))
+    names.append(text(intent.peerIP))
+    names.append(text(intent.userAgent))
+    hash.update(names.bytes)
+    return hash.finalize()
   }
 
   /// Randomness is cheaper in greater pieces.
@@ -133,39 +152,42 @@ final class Inserter {
   }
 
   /// The values of `Leaf.requestColumns`, in its order.
-  private func addColumns(_ record: Record, run: Int64) {
+  private func add(_ record: Record, run: Int64, to rows: inout CoveredInsert) {
     let intent = record.intent
     let end = record.completion
-    rows?.begin()
-    rows?.add(intent.requestID.value)
-    rows?.add(run)
-    rows?.add(intent.startMicroseconds)
-    rows?.add(end?.durationMicroseconds)
-    rows?.add(end?.timeToFirstByteMicroseconds)
-    rows?.add(text(intent.host))
-    rows?.add(text(intent.method))
-    rows?.add(text(intent.operation))
-    rows?.add(intent.auth.name)
-    rows?.add((end?.authResult ?? intent.authResult).name)
-    rows?.add(text(intent.objectKey))
-    rows?.add(text(intent.range))
-    rows?.add(end?.status.map(Int64.init))
-    rows?.add(text(end?.errorCode))
-    rows?.add(text(end?.errorDetail))
-    rows?.add((end?.outcome ?? .lost).name)
-    rows?.add(end?.bytesIn ?? 0)
-    rows?.add(end?.bytesOut ?? 0)
-    rows?.add(end?.objectSize)
-    rows?.add(text(end?.upstreamHost))
-    rows?.add(end?.upstreamStatus.map(Int64.init))
-    rows?.add(Int64(end?.upstreamCalls ?? 0))
-    rows?.add(record.isTruncated ? 1 : 0)
+    rows.begin()
+    rows.add(intent.requestID.value)
+    rows.add(run)
+    rows.add(intent.startMicroseconds)
+    rows.add(end?.durationMicroseconds)
+    rows.add(end?.timeToFirstByteMicroseconds)
+    rows.add(text(intent.host))
+    rows.add(text(intent.method))
+    rows.add(text(intent.operation))
+    rows.add(intent.auth.name)
+    rows.add((end?.authResult ?? intent.authResult).name)
+    rows.add(text(intent.objectKey))
+    rows.add(text(intent.range))
+    rows.add(end?.status.map(Int64.init))
+    rows.add(text(end?.errorCode))
+    rows.add(text(end?.errorDetail))
+    rows.add((end?.outcome ?? .lost).name)
+    rows.add(end?.bytesIn ?? 0)
+    rows.add(end?.bytesOut ?? 0)
+    rows.add(end?.objectSize)
+    rows.add(text(end?.upstreamHost))
+    rows.add(end?.upstreamStatus.map(Int64.init))
+    rows.add(Int64(end?.upstreamCalls ?? 0))
+    rows.add(record.isTruncated ? 1 : 0)
   }
 
   /// SQLite's C strings end at a NUL; its picture keeps the rest of the text.
   private func text(_ text: String?) -> String? {
     guard var text else { return nil }
-    guard text.withUTF8({ memchr($0.baseAddress ?? "", 0, $0.count) != nil }) else { return text }
+    let hasNUL = text.withUTF8 { utf8 in
+      utf8.baseAddress.map { memchr($0, 0, utf8.count) != nil } ?? false
+    }
+    guard hasNUL else { return text }
     return String(String.UnicodeScalarView(text.unicodeScalars.map { $0 == "\0" ? "␀" : $0 }))
   }
 

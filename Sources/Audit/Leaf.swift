@@ -43,12 +43,23 @@ struct Leaf {
 
   /// What a checkpoint signs of this leaf.
   var digest: [UInt8] {
-    var canonical = Canonical("gs3 audit leaf v1")
-    canonical.append(kind.rawValue)
-    canonical.append(rowID)
+    var canonical = Canonical(Self.purpose)
+    Self.encode(
+      kind: kind.rawValue, row: rowID, collection: collection, content, in: &canonical)
+    return SHA256.hash(canonical.bytes)
+  }
+
+  static let purpose: StaticString = "gs3 audit leaf v1"
+
+  /// What `digest` is the hash of, in memory that serves for many leaves.
+  static func encode(
+    kind: Int64, row: Int64, collection: Int64?, _ content: [UInt8], in canonical: inout Canonical
+  ) {
+    canonical.restart(purpose)
+    canonical.append(kind)
+    canonical.append(row)
     canonical.append(collection)
     canonical.append(content)
-    return SHA256.hash(canonical.bytes)
   }
 
   static let insertion = """

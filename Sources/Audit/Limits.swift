@@ -83,6 +83,7 @@ enum Limits {
   /// Hides names in a digest from whoever tries names.
   static let saltBytes = 16
   static let saltsAtOnce = 64
+  static let leavesPerStatement = 16
   static let leavesPerCheckpoint = 1_000
   static let secondsPerCheckpoint = 60.0
   /// Heads go to the log at most this often; each vouches for all before it.

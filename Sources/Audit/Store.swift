@@ -24,6 +24,9 @@ final class Store {
       configuration.label = "audit"
       configuration.busyMode = .timeout(Limits.busySeconds)
       configuration.observesSuspensionNotifications = false
+      // A row mentions only names that the transaction made, found, or remembers from a time
+      // since which nobody else has written: `Inserter.beginBatch` sees to it.
+      configuration.foreignKeysEnabled = false
       queue = try DatabaseQueue(path: path, configuration: configuration)
       try queue.writeWithoutTransaction { db in try Self.prepare(db, path) }
       try Schema.migrator.migrate(queue)
@@ -120,11 +123,6 @@ final class Store {
   func insert(_ records: [Record], gap: Gap? = nil) throws {
     do {
       try queue.write { db in try insert(records, gap, db) }
-    } catch let error as DatabaseError
-      where error.extendedResultCode == .SQLITE_CONSTRAINT_FOREIGNKEY
-    {
-      inserter.forget()  // a steward's command deleted a name that it remembered
-      try queue.write { db in try insert(records, gap, db) }
     } catch {
       inserter.forget()  // what it remembers may have been rolled back
       throw error
@@ -134,9 +132,9 @@ final class Store {
   private func insert(_ records: [Record], _ gap: Gap?, _ db: Database) throws {
     try inserter.beginBatch(db)
     for record in records {
-      if let flood = Gap(record) {
+      if record.intent.operation == Intent.flood, let flood = Gap(record) {
+        try inserter.writeLeaves(db)
         try insert(flood, db)
-        inserter.leafWasAppended()
       } else {
         try inserter.insert(record, run: run, db)
       }
