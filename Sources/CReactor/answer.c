@@ -54,10 +54,18 @@ static void answer_send(cr_conn *conn, const uv_buf_t *bufs, unsigned count, siz
   conn_send(conn, bufs, count, body);
 }
 
+/* A begun answer gives way as long as its head is held back and nobody feeds it. */
+static bool answer_can_give_way(const cr_conn *conn) {
+  return answer_can(conn, ANSWER_BEGUN) && conn->request->held && !conn->request->feeder;
+}
+
 int cr_respond(cr_conn *conn, const cr_response *response) {
-  if (!answer_can(conn, ANSWER_NONE)) return CR_ESTATE;
+  if (!answer_can(conn, ANSWER_NONE) && !answer_can_give_way(conn)) return CR_ESTATE;
   if (!answer_is_valid(response)) return CR_EINVALID;
   conn_request *r = conn->request;
+  free(r->held);
+  r->held = NULL;
+  r->answer_left = 0;
   bool is_head = request_is_head(r);
   bool has_body = !is_head && http_status_has_body(response->status);
   answer_head head;

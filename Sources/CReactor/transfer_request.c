@@ -135,6 +135,8 @@ CURLcode transfer_configure(cr_transfer *t, client_handle *handle) {
   SET(CURLOPT_URL, request->url);
   SET(CURLOPT_HTTPHEADER, request->headers);
   SET(CURLOPT_CONNECTTIMEOUT_MS, (long)t->connect_timeout_ms);
+  /* A resolver's thread that hangs is left behind: the loop must not wait for it to end. */
+  SET(CURLOPT_QUICK_EXIT, 1L);
   SET(CURLOPT_FRESH_CONNECT, t->fresh_connection ? 1L : 0L);
   SET(CURLOPT_FORBID_REUSE, 0L);
   SET(CURLOPT_DNS_CACHE_TIMEOUT, t->fresh_connection ? 0L : (long)LIMIT_RESOLVED_SECONDS);

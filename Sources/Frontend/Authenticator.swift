@@ -4,10 +4,18 @@
 // verified signature before the credential is used. The secret is derived, nothing is looked up.
 
 import Audit
+import Crypto
+import Reactor
 
 struct Authenticator: Sendable {
   let sealer: CredentialSealer
   let policy: SignaturePolicy
+  let signingKeys = SigningKeys()
+
+  init(sealer: CredentialSealer, policy: SignaturePolicy) {
+    self.sealer = sealer
+    self.policy = policy
+  }
 
   /// What is known of who asks, also when the request is refused.
   struct Result: Sendable {
@@ -20,7 +28,7 @@ struct Authenticator: Sendable {
   }
 
   /// `now` are Unix seconds; `signInURL` goes into the messages.
-  func authenticate(_ request: SignedRequest, now: Int64, signInURL: String) -> Result {
+  @Loop func authenticate(_ request: SignedRequest, now: Int64, signInURL: String) -> Result {
     let authorization: Authorization
     do throws(S3Error) {
       authorization = try Authorization(headers: request.headers, query: request.query)
@@ -44,10 +52,14 @@ struct Authenticator: Sendable {
     var result = Result(auth: isPresigned ? .presigned : .header, result: .malformed)
     do throws(CredentialError) {
       let credential = try sealer.open(accessKeyID)
-      let secret = try sealer.secretAccessKey(for: accessKeyID)
       result.credential = credential
-      result.fingerprint = CredentialSealer.fingerprint(of: accessKeyID)
-      verify(authorization, of: request, secret: secret, now: now, &result)
+      let fingerprint = CredentialSealer.fingerprint(of: accessKeyID)
+      result.fingerprint = fingerprint
+      let signer = Signer(
+        accessKeyID: accessKeyID, fingerprint: fingerprint, ends: credential.expiresAt)
+      let failure = try verify(authorization, of: request, by: signer, now: now)
+      result.result = failure.map(Self.result) ?? .verified
+      result.error = failure.map { S3Error($0) }
       let mustVerify = isPresigned || policy == .verify || credential.isStrict
       if !mustVerify, result.error != nil {
         result.result = .unverified
@@ -67,24 +79,51 @@ struct Authenticator: Sendable {
     return result
   }
 
-  /// Sets what became of the signature, and the error that holds where it counts.
-  private func verify(
-    _ authorization: Authorization, of request: SignedRequest, secret: Secret, now: Int64,
-    _ result: inout Result
-  ) {
-    do throws(SignatureFailure) {
-      switch authorization {
-      case .version4(let signature): try request.verify(signature, secret: secret, now: now)
-      case .version2(let signature): try request.verify(signature, secret: secret, now: now)
-      case .anonymous: throw .mismatch
+  /// Whose signature it is.
+  private struct Signer {
+    let accessKeyID: String
+    let fingerprint: String
+    /// When the credential ends, in Unix seconds.
+    let ends: Int64
+  }
+
+  /// Why the signature does not count; nil: it does.
+  @Loop private func verify(
+    _ authorization: Authorization, of request: SignedRequest, by signer: Signer, now: Int64
+  ) throws(CredentialError) -> SignatureFailure? {
+    switch authorization {
+    case .anonymous: return .mismatch
+    case .version2(let signature):
+      let secret = try sealer.secretAccessKey(for: signer.accessKeyID)
+      do throws(SignatureFailure) {
+        try request.verify(signature, secret: secret, now: now)
+      } catch {
+        return error
       }
-      result.result = .verified
-    } catch {
-      result.error = S3Error(error)
-      switch error {
-      case .mismatch, .unsignedHeaders: result.result = .badSignature
-      case .past, .early, .skewed: result.result = .expired
+    case .version4(let signature):
+      let name = SigningKeys.Name(
+        fingerprint: signer.fingerprint, date: signature.scope.date, region: signature.scope.region)
+      let key: SecretBytes
+      if let kept = signingKeys.key(for: name, now: now) {
+        key = kept
+      } else {
+        key = signature.scope.signingKey(try sealer.secretAccessKey(for: signer.accessKeyID))
       }
+      do throws(SignatureFailure) {
+        try request.verify(signature, key: key, now: now)
+      } catch {
+        return error
+      }
+      signingKeys.keep(key, for: name, until: signer.ends, now: now)
+    }
+    return nil
+  }
+
+  private static func result(_ failure: SignatureFailure) -> AuthenticationResult {
+    switch failure {
+    case .mismatch, .unsignedHeaders, .unsignedParameters: .badSignature
+    case .past, .early, .skewed: .expired
+    case .tooLong, .noDate: .malformed
     }
   }
 }

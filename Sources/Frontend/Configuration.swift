@@ -22,6 +22,8 @@ public struct Configuration: Sendable {
   public var upstreamCA: String?
   /// CIDR texts of private networks where collections may be.
   public var allowPrivateUpstream: [String] = []
+  /// How long Transfer and collections may be silent, before an answer's head and within a body.
+  public var upstreamSilenceMilliseconds = GlobusLimits.firstByteMilliseconds
   /// Globus Auth and Transfer, without trailing slash: `GLOBUS_SDK_SERVICE_URL_AUTH`, `…_TRANSFER`.
   public var authURL = "https://auth.globus.org"
   public var transferURL = "https://transfer.api.globus.org"

@@ -19,12 +19,12 @@ import Reactor
   private let tokens: ContinuationToken
   private let logger: Logger
   private var isRefusing = false
-  let metrics = Metrics()
+  let metrics: Metrics
 
   init(
     _ configuration: Configuration, sealer: CredentialSealer, audit: AuditLog,
     collections: any CollectionOpening, signIn: any SignInHandling, tokens: ContinuationToken,
-    logger: Logger
+    metrics: Metrics = Metrics(), logger: Logger
   ) throws(GatewayError) {
     guard let proxies = TrustedProxies(configuration.trustedProxies) else {
       throw GatewayError(message: "--trusted-proxy takes networks such as 10.0.0.0/8")
@@ -36,6 +36,7 @@ import Reactor
     self.collections = collections
     self.signIn = signIn
     self.tokens = tokens
+    self.metrics = metrics
     self.logger = logger
   }
 
@@ -46,15 +47,17 @@ import Reactor
     do {
       let sealer = try CredentialSealer(
         keyring: keyring, origin: configuration.baseURL.description)
-      let transfer = try TransferClient(configuration)
+      let metrics = Metrics()
+      let transfer = try TransferClient(configuration, failures: metrics.failures)
       let collections = GlobusCollections(
-        transfer: transfer, servers: try DataServerClient(configuration))
+        transfer: transfer,
+        servers: try DataServerClient(configuration, failures: metrics.failures))
       let signIn = SignIn(
         configuration, keyring: keyring, sealer: sealer, auth: try AuthClient(configuration),
         transfer: transfer)
       try self.init(
         configuration, sealer: sealer, audit: audit, collections: collections, signIn: signIn,
-        tokens: ContinuationToken(keyring), logger: logger)
+        tokens: ContinuationToken(keyring), metrics: metrics, logger: logger)
     } catch let error as GatewayError {
       throw error
     } catch {
@@ -114,16 +117,7 @@ import Reactor
       ? await act()
       : .refusal(
         .unavailable("The request can't be recorded now. Please try again.", cause: "no slot"))
-    var reply = answer.reply ?? refusal(answer.error, exchange.head, row.requestID)
-    reply.headers.add("x-amz-request-id", row.requestID)
-    reply.headers.add("x-amz-id-2", row.requestID)
-    reply.headers.add("Server", "globus-s3-frontend")
-    let (sent, failure) = await reply.send(on: exchange, close: close)
-    if let failure, sent.outcome == .aborted {
-      answer.facts.isUpstreamFailure = true
-      answer.facts.errorCode = "UpstreamAborted"
-      answer.facts.errorDetail = failure.description
-    }
+    let sent = await send(&answer, exchange, row, close: close)
     // Nobody was told anything: the client left while upstream was still asked.
     if sent.status == 0, sent.outcome == .clientGone { answer.facts = AuditRow.Facts() }
     row.complete(sent, answer.facts)
@@ -135,6 +129,32 @@ import Reactor
           "request_id": "\(row.requestID)", "operation": "\(row.intent.operation)",
           "error_code": "\(answer.facts.errorCode ?? "")", "cause": "\(detail)",
         ])
+    }
+  }
+
+  /// Sends an answer. One whose body breaks before a byte of it is out becomes a refusal.
+  private func send(
+    _ answer: inout Answer, _ exchange: Exchange, _ row: AuditRow, close: Bool
+  ) async -> Sent {
+    while true {
+      var reply = answer.reply ?? refusal(answer.error, exchange.head, row.requestID)
+      reply.headers.add("x-amz-request-id", row.requestID)
+      reply.headers.add("x-amz-id-2", row.requestID)
+      reply.headers.add("Server", "globus-s3-frontend")
+      let (sent, failure) = await reply.send(on: exchange, close: close)
+      guard let sent else {
+        answer = .refusal(
+          .unavailable(
+            "The collection's server broke off before the first byte. Please try again.",
+            cause: failure?.description ?? ""))
+        continue
+      }
+      if let failure, sent.outcome == .aborted {
+        answer.facts.isUpstreamFailure = true
+        answer.facts.errorCode = "UpstreamAborted"
+        answer.facts.errorDetail = failure.description
+      }
+      return sent
     }
   }
 

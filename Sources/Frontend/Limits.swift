@@ -20,6 +20,10 @@ enum Limits {
   static let clockSkewSeconds: Int64 = 900
   /// Seconds for which a presigned URL may be valid, as in S3: a week.
   static let presignedSeconds: Int64 = 604_800
+  /// Signing keys kept in memory, for how many seconds each, and the longest region's bytes.
+  static let signingKeys = 256
+  static let signingKeySeconds: Int64 = 900
+  static let signingKeyRegionBytes = 64
   /// Seconds that a client is asked to wait when nobody upstream said how many.
   static let retryAfterSeconds = 5
   /// The longest wait in seconds that is passed on from upstream.

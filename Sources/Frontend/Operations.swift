@@ -16,6 +16,7 @@ import Reactor
   private var requests: [Series: Int] = [:]
   private var bytes: UInt64 = 0
   var inFlight = 0
+  let failures = UpstreamFailures()
 
   func count(operation: String, _ sent: Sent) {
     requests[Series(operation: operation, status: sent.status), default: 0] += 1
@@ -37,6 +38,11 @@ import Reactor
         "globus_s3_frontend_requests_total{operation=\"\(series.operation)\",status=\"\(series.status)\"} "
           + "\(count)")
     }
+    lines += [
+      "# HELP globus_s3_frontend_upstream_failures_total Calls upstream without an answer.",
+      "# TYPE globus_s3_frontend_upstream_failures_total counter",
+    ]
+    lines += failures.lines
     lines += [
       "# HELP globus_s3_frontend_response_bytes_total Body bytes handed to clients.",
       "# TYPE globus_s3_frontend_response_bytes_total counter",

@@ -27,7 +27,7 @@ struct RequestPlan: Sendable {
   }
 
   /// `now` are Unix seconds.
-  init(
+  @Loop init(
     _ head: RequestHead, baseURL: BaseURL, authenticator: Authenticator, now: Int64
   ) {
     do throws(S3Error) {
@@ -37,7 +37,7 @@ struct RequestPlan: Sendable {
     }
   }
 
-  private mutating func plan(
+  @Loop private mutating func plan(
     _ head: RequestHead, _ baseURL: BaseURL, _ authenticator: Authenticator, _ now: Int64
   ) throws(S3Error) {
     let address = try RequestAddress(

@@ -90,7 +90,8 @@ public enum BodyError: Error, Sendable {
     return try result.get()
   }
 
-  /// Answers in one piece and waits until it is out. To a HEAD no body is sent, and `length` is
+  /// Answers in one piece, also in place of a begun answer of which no byte went anywhere, and waits
+  /// until it is out. To a HEAD no body is sent, and `length` is
   /// the Content-Length declared; otherwise it is the body's own.
   public func respond(
     _ status: Int, _ headers: Headers, body: [UInt8] = [], length: UInt64? = nil,

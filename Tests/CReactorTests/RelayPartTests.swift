@@ -116,4 +116,54 @@ import Testing
     #expect(exchanges[0].code == CR_TRANSFER_TOO_LARGE)
     #expect(body.utf8.count < 4 && sent?.outcome == CR_SENT_ABORTED)
   }
+
+  private func respond(_ connection: OpaquePointer, _ status: Int32) -> Int32 {
+    "gone".withCString { body in
+      var response = cr_response()
+      response.status = status
+      response.body = UnsafeRawPointer(body)
+      response.body_len = 4
+      response.close = true
+      return cr_respond(connection, &response)
+    }
+  }
+
+  @Test func anAnswerOfWhichNothingIsOutGivesWayToAnother() {
+    let upstream = Upstream { peer in
+      _ = peer.readHead()
+      peer.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n")
+    }
+    let run = ClientRun()
+    run.stopsWhenDone = false
+    let front = RelayFront(run) { connection in
+      #expect(RelayFront.begin(connection, length: 10) == 0)
+      run.start("one", upstream.url()) { exchange in
+        #expect(exchange.relay(to: connection) == 0)
+        #expect(respond(connection, 503) == CR_ESTATE.rawValue)  // it is being fed
+      } whenDone: { _ in
+        #expect(respond(connection, 99) == CR_EINVALID.rawValue)
+        #expect(respond(connection, 503) == 0)
+        #expect(respond(connection, 503) == CR_ESTATE.rawValue)
+      }
+    }
+    let downstream = Downstream(port: front.port) { run.post { cr_loop_stop(run.loop) } }
+    run.run()
+    #expect(run.events == ["request", "one head 200", "one done broken", "sent 0"])
+    #expect(downstream.body == "gone")
+    #expect(front.sent.map(\.status) == [503] && front.sent[0].body_bytes == 4)
+  }
+
+  @Test func anAnswerThatIsOnItsWayDoesNotGiveWay() {
+    let run = ClientRun()
+    run.stopsWhenDone = false
+    let front = RelayFront(run) { connection in
+      #expect(RelayFront.begin(connection, length: 5) == 0)
+      #expect(cr_respond_write(connection, "h", 1) == 0)
+      #expect(respond(connection, 503) == CR_ESTATE.rawValue)
+      #expect(cr_respond_write(connection, "ello", 4) == 0)
+    }
+    let downstream = Downstream(port: front.port) { run.post { cr_loop_stop(run.loop) } }
+    run.run()
+    #expect(downstream.body == "hello")
+  }
 }

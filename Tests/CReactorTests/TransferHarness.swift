@@ -51,6 +51,8 @@ final class ClientRun: @unchecked Sendable {
   private var inCall = 0
   /// The loop stops when the last transfer is done.
   var stopsWhenDone = true
+  /// What a test does when something else has happened.
+  var next: () -> Void = {}
 
   struct Settings {
     var certificates: String?

@@ -83,7 +83,7 @@ private typealias Request = ClientRun.Request
     settings.allowAny = false
     settings.allowed = "127.0.0.2"
     let run = ClientRun(settings)
-    let url = "http://127-0-0-2.127-0-0-1.turns.test:\(one.port)/"
+    let url = "http://127-0-0-2.127-0-0-1.change.turns.test:\(one.port)/"
     let first = run.start("first", url)
     let changed = run.start("changed", url, Request(fresh: true))
     run.run()
@@ -95,7 +95,7 @@ private typealias Request = ClientRun.Request
   @Test func aFreshConnectionLooksTheNameUpAgain() {
     let (one, _) = Upstream.pair(Self.answering("one"), Self.answering("two"))
     let run = Self.oneAfterTheOther()
-    let url = "http://127-0-0-1.127-0-0-2.127-0-0-1.turns.test:\(one.port)/"
+    let url = "http://127-0-0-1.127-0-0-2.127-0-0-1.change.turns.test:\(one.port)/"
     let transfers = [false, false, true, true].enumerated().map {
       run.start("\($0.offset)", url, Request(fresh: $0.element))
     }

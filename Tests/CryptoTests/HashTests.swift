@@ -63,6 +63,23 @@ func hmac(vector: MACVector) {
   #expect(Hex.encode(HMACSHA256.authenticate(vector.message, key: vector.key)) == vector.code)
 }
 
+/// RFC 2202 section 3, cases 1, 2 and 6.
+@Test(
+  arguments: [
+    (Array(repeating: 0x0b, count: 20), "Hi There", "b617318655057264e28bc0b6fb378c8ef146be00"),
+    (
+      Array("Jefe".utf8), "what do ya want for nothing?",
+      "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"
+    ),
+    (
+      Array(repeating: 0xaa, count: 80), "Test Using Larger Than Block-Size Key - Hash Key First",
+      "aa4ae5e15272d00e95705637ce8a3b55ed402112"
+    ),
+  ] as [([UInt8], String, String)])
+func hmacSHA1(key: [UInt8], message: String, code: String) {
+  #expect(Hex.encode(HMACSHA1.authenticate(message.utf8, key: key)) == code)
+}
+
 /// The empty key is a key: it must not stand for the key of an earlier call.
 @Test func hmacOfNothingUnderTheEmptyKey() {
   _ = HMACSHA256.authenticate([1], key: [2])

@@ -1,4 +1,4 @@
-"""A certificate authority of one's own, made with the openssl command: right and wrong certificates.
+"""A certificate authority of one's own, by the openssl command: right and wrong certificates.
 
 Certificates are made once per kind; a context is what a TLS server is given to speak by.
 """

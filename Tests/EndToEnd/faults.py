@@ -48,17 +48,23 @@ class FaultBed:
         (self.folder / key).write_bytes(contents)
         return key, contents
 
-    def request(self, key, method="GET", query="", **headers):
-        """Asks as an S3 client would; the audit row belongs to what was seen."""
+    def ask(self, key, method="GET", query="", **headers):
+        """Asks as an S3 client would: the answer's head, what came of its body, and whether it
+        is whole."""
         connection = http.client.HTTPConnection(
             urllib.parse.urlsplit(self.local.base_url).netloc, timeout=150)
         target = f"/{self.collection}/{urllib.parse.quote(key)}" + (query and f"?{query}")
         connection.request(method, target, headers={
             **authorization(self.credential["access_key_id"]),
-            **{name.replace("_", "-"): value for name, value in headers.items()}})
+            **headers})
         answer = connection.getresponse()
         body, complete = read(answer)
         connection.close()
+        return answer, body, complete
+
+    def request(self, key, method="GET", query="", **headers):
+        """The same, with its audit row."""
+        answer, body, complete = self.ask(key, method, query, **headers)
         row = audit_row(self.local.audit_db, answer.headers["x-amz-request-id"])
         seen = Seen(answer.status, answer.headers, body, complete, row)
         check(seen, method)

@@ -28,7 +28,8 @@ class Request:
         lines = head.decode("latin-1").split("\r\n")
         self.method, self.target, _ = lines[0].split(" ", 2)
         self.headers = {
-            name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])
+            name.lower(): value.strip()
+            for name, _, value in (line.partition(":") for line in lines[1:])
         }
         path = folder / urllib.parse.unquote(self.target.split("?")[0]).lstrip("/")
         self.contents = path.read_bytes() if path.is_file() else None
@@ -111,9 +112,9 @@ class Wire:
 
 
 class Liar:
-    """Listens on a free port of the loopback address, as `https://localhost:PORT`."""
+    """Listens on a free port of loopback addresses, as `https://localhost:PORT`."""
 
-    def __init__(self, folder, authority):
+    def __init__(self, folder, authority, addresses=("127.0.0.1",)):
         self.folder = folder
         self.tls = authority.context()
         self.requests = []
@@ -123,19 +124,20 @@ class Liar:
         self._wires = set()
         self._generation = self._connections = 0
         self._stopping = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = self._listener.getsockname()[1]
+        self._listeners = listen(addresses)
+        self.port = self._listeners[0].getsockname()[1]
         self.url = f"https://localhost:{self.port}"
 
     def __enter__(self):
-        self._thread = threading.Thread(target=self._accept, daemon=True)
-        self._thread.start()
+        for listener in self._listeners:
+            threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
         return self
 
     def __exit__(self, *error):
         self._stopping.set()
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        for listener in self._listeners:
+            listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
         self._hang_up()
         assert not self.failures, self.failures
 
@@ -157,10 +159,10 @@ class Liar:
             except OSError:
                 pass  # closed already
 
-    def _accept(self):
+    def _accept(self, listener):
         while not self._stopping.is_set():
             try:
-                stream, _ = self._listener.accept()
+                stream, _ = listener.accept()
             except OSError:
                 return
             with self._lock:
@@ -182,6 +184,7 @@ class Liar:
                     if generation != self._generation:
                         return
                     request = Request(head, self.folder, connection, len(self.requests))
+                    request.address = stream.getsockname()[0]
                     self.requests.append(request)
                     behaviour = self._choose(request)
                 behaviour(wire, request)
@@ -194,6 +197,19 @@ class Liar:
             raw.close()
             if "stream" in locals():
                 stream.close()
+
+
+def listen(addresses):
+    """Sockets at one free port of all the addresses."""
+    while True:
+        listeners = [socket.create_server((addresses[0], 0), backlog=64)]
+        port = listeners[0].getsockname()[1]
+        try:
+            listeners += [socket.create_server((other, port)) for other in addresses[1:]]
+            return listeners
+        except OSError:  # taken at another address: try the next port
+            for listener in listeners:
+                listener.close()
 
 
 def plan(choose):
@@ -273,7 +289,8 @@ def overrun(by):
 def declared(*values):
     """The right bytes under other Content-Length lines."""
     def behave(wire, request):
-        wire.send_head(request.head(*(f"Content-Length: {value}" for value in values), length=False))
+        lines = [f"Content-Length: {value}" for value in values]
+        wire.send_head(request.head(*lines, length=False))
         wire.send(request.wanted)
         wire.end()
     return behave

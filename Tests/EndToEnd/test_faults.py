@@ -8,6 +8,7 @@ import os
 
 import pytest
 
+import liar
 from liar import adorned, chunked, cut, honest, plan, sequence
 
 
@@ -111,9 +112,8 @@ def test_no_going_on_with_another_tag(bed):
 
 def test_a_server_that_answers_the_rest_with_the_whole(bed):
     """200 to the range: what was delivered already is dropped."""
-    from liar import whole as whole_file
     key, contents = bed.file()
-    bed.liar.plan(sequence(cut(50_000), whole_file))
+    bed.liar.plan(sequence(cut(50_000), liar.whole))
     assert whole(bed.request(key), contents)
 
 

@@ -1,16 +1,14 @@
-"""Where a collection's server is not who it says, or not there: no token leaves, nobody waits long."""
+"""Where a collection's server is not who it says, or not there: no token leaves."""
 
 import socket
 import ssl
-import subprocess
 
 import pytest
 
 import faults
 from authority import Authority
 from conftest import LIED_ABOUT, run_local
-from frontend import PROGRAM, Program
-from liar import Liar, honest
+from liar import honest
 from test_faults import whole
 from test_faults_heads import refused
 from test_faults_transfer import start_of_sign_in
@@ -78,38 +76,3 @@ def test_what_is_no_https_server(tmp_path, server):
     with run_local("--collection", f"{LIED_ABOUT}={tmp_path}", "--listen", "127.0.0.1:0",
                    "--https-server", f"{LIED_ABOUT}={server}") as local:
         assert start_of_sign_in(local, LIED_ABOUT).status_code == 409
-
-
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
-def test_private_addresses_are_refused_unless_allowed(authority, tmp_path, host):
-    """A collection can't make the frontend connect into its own network; the operator can."""
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "file").write_bytes(b"contents")
-    key_file = tmp_path / "keys"
-    subprocess.run([PROGRAM, "key", "generate", key_file], check=True, capture_output=True)
-    with Liar(tmp_path / "data", authority) as liar, run_local(
-        *("--collection", f"{LIED_ABOUT}={tmp_path / 'data'}", "--guest", LIED_ABOUT),
-        *("--https-server", f"{LIED_ABOUT}=https://{host}:{liar.port}", "--listen", "127.0.0.1:0"),
-        *("--upstream-ca", authority.certificate, "--key-file", key_file),
-    ) as local:
-        credential = faults.bed(local, tmp_path, LIED_ABOUT).credential
-        port = closed_port()
-        serve = Program(
-            "serve", "--listen", f"127.0.0.1:{port}", "--audit-db", tmp_path / "audit.db",
-            "--base-url", local.base_url,
-            "--key-file", key_file, "--upstream-ca", authority.certificate,
-            environment={"GLOBUS_CLIENT_ID": local.client_id,
-                         "GLOBUS_CLIENT_SECRET": local.client_secret,
-                         "GLOBUS_SDK_SERVICE_URL_AUTH": local.auth_url,
-                         "GLOBUS_SDK_SERVICE_URL_TRANSFER": local.transfer_url})
-        try:
-            serve.wait_listening(f"http://127.0.0.1:{port}")
-            serve.settings.update(base_url=f"http://127.0.0.1:{port}",
-                                  audit_db=tmp_path / "audit.db")
-            liar.plan(honest)
-            seen = faults.FaultBed(serve, tmp_path, credential, LIED_ABOUT).request("file")
-            assert seen.outcome == (403, "AccessDenied", "client_error")
-            assert b"--allow-private-upstream" in seen.body and b"127.0.0.1" in seen.body
-            assert liar.requests == [] and seen.row["upstream_status"] is None
-        finally:
-            serve.stop()

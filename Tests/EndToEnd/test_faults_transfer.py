@@ -1,4 +1,4 @@
-"""Where Transfer or Auth fail, refuse or talk nonsense: S3's words, the way on, and the audit row."""
+"""Where Transfer or Auth fail, refuse or talk nonsense: S3's words, the way on, the audit row."""
 
 import json
 import re
@@ -76,7 +76,8 @@ def test_nonsense_of_stat(globus_guest, status, body):
 
 
 @pytest.mark.parametrize("document", [
-    {"body": "[", "filler": "[", "fillers": 100_000}, {"body": '{"a":', "filler": '{"a":', "fillers": 40_000},
+    {"body": "[", "filler": "[", "fillers": 100_000},
+    {"body": '{"a":', "filler": '{"a":', "fillers": 40_000},
     {"body": '{"type": "', "filler": "x" * 1000, "fillers": 1_000_000, "end": '"}'},
     {"body": "", "filler": " " * 1000, "fillers": 1_000_000},
 ], ids=["deep-arrays", "deep-objects", "a gigabyte", "a gigabyte of blanks"])
@@ -138,12 +139,12 @@ def test_a_listing_without_end(globus_guest):
 
 
 @pytest.mark.parametrize("endpoint", ["token", "userinfo"])
-@pytest.mark.parametrize("answer, status", [("unavailable", 503), ("rate_limited", 503), ("page", 503)])
-def test_a_sign_in_while_auth_fails(globus_guest, endpoint, answer, status):
+@pytest.mark.parametrize("answer", ["unavailable", "rate_limited", "page"])
+def test_a_sign_in_while_auth_fails(globus_guest, endpoint, answer):
     local = globus_guest.local
     set_faults(local, auth=[{"endpoint": endpoint, "answer": answer}])
     seen = sign_in(local.base_url, globus_guest.collection)
-    assert seen.status_code == status and seen.json()["message"]
+    assert seen.status_code == 503 and seen.json()["message"]
     set_faults(local)
     assert sign_in(local.base_url, globus_guest.collection).status_code == 200
 

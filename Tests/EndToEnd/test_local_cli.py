@@ -15,6 +15,9 @@ from frontend import ROOT
 GLOBUS = os.environ.get("GLOBUS_CLI_BIN", str(ROOT / ".venv-globus-cli/bin/globus"))
 
 
+SOME = "5ca1ab1e-0000-4000-8000-0000000000f1"
+
+
 @pytest.fixture
 def globus(stand_in, tmp_path):
     """The command; its output, or with `fails` the exit code and what it said."""
@@ -85,8 +88,7 @@ def test_a_mapped_collection_wants_consent(globus, mapped):
 
 @pytest.mark.parametrize("session, command", [
     ({"domain": "uni.example"}, "uni.example"),
-    ({"identities": ["5ca1ab1e-0000-4000-8000-000000000001"]}, "5ca1ab1e-0000-4000-8000-000000000001"),
-    ({"policies": ["5ca1ab1e-0000-4000-8000-0000000000f1"]}, "5ca1ab1e-0000-4000-8000-0000000000f1"),
+    ({"identities": [SOME]}, SOME), ({"policies": [SOME]}, SOME),
 ])
 def test_a_session_that_is_not_enough(globus, stand_in, guest, session, command):
     set_faults(stand_in, collections=[{"id": guest.id, "session": session}])

@@ -1,4 +1,4 @@
-"""The stand-in's faults, seen by Globus's own SDK and by plain HTTPS: docs/local.md has the table."""
+"""The stand-in's faults, seen by Globus's SDK and by plain HTTPS: docs/local.md has the table."""
 
 import http.client
 import ssl
@@ -72,7 +72,8 @@ def test_faults_from_the_start(folder, tmp_path):
     ("authentication_failed", 401, "AuthenticationFailed"),
     ("consent_required", 403, "ConsentRequired"),
     ("permission_denied", 403, "EndpointPermissionDenied"), ("not_found", 404, "NotFound"),
-    ("rate_limited", 429, "ClientError.TooManyRequests"), ("unavailable", 503, "ServiceUnavailable"),
+    ("rate_limited", 429, "ClientError.TooManyRequests"),
+    ("unavailable", 503, "ServiceUnavailable"),
     ("endpoint_error", 502, "EndpointError"),
     ("timeout", 502, "ExternalError.DirListingFailed.Timeout"),
     ("disconnected", 502, "ExternalError.DirListingFailed.GCDisconnected"),
@@ -121,7 +122,7 @@ SESSIONS = [
 
 @pytest.mark.parametrize("session, parameters", SESSIONS)
 def test_sessions(fault, stand_in, guest, session, parameters):
-    """A sign-in that asked for it is served; one that did not, and its refreshed tokens, are not."""
+    """A sign-in that asked for it is served; one that did not, and its fresh tokens, are not."""
     fault(collections=[{"id": guest.id, "session": session}])
     scopes = [guest.transfer_scope, *guest.https_scopes]
     plain = signed_in(stand_in, scopes, access_type="offline")
@@ -151,7 +152,8 @@ def test_where_a_session_error_is_told(fault, transfer, guest):
     for form, beside in (("top_level", True), ("embedded", False), ("truncated", False)):
         fault(collections=[{"id": guest.id, "session": {"domain": "uni.example", "form": form}}])
         error = refusal(transfer.operation_stat, guest.id, "/")
-        assert (error.http_status, error.code) == (502, "ExternalError.DirListingFailed.LoginFailed")
+        assert error.http_status == 502
+        assert error.code == "ExternalError.DirListingFailed.LoginFailed"
         assert ("authorization_parameters" in error.raw_json) == beside
         assert "c=LOGIN_DENIED\\r\\n" in error.message and "\r" not in error.message
         assert '"session_required_single_domain":["uni.example"]' in error.message
@@ -161,7 +163,8 @@ def test_where_a_session_error_is_told(fault, transfer, guest):
 def test_an_account_that_is_not_there(fault, transfer, guest):
     fault(collections=[{"id": guest.id, "no_account": True}])
     error = refusal(transfer.operation_ls, guest.id)
-    assert "invalid_user#1.0.0" in error.message and "authorization_parameters" not in error.raw_json
+    assert "invalid_user#1.0.0" in error.message
+    assert "authorization_parameters" not in error.raw_json
 
 
 def test_a_step_up_page(fault, stand_in, guest):

@@ -9,10 +9,12 @@ import botocore.config
 import botocore.exceptions
 import pytest
 import requests
+from selenium.webdriver.common.by import By
 
 from conftest import run_local
 from frontend import audit_row, sign_in
 from oauth import decide, query
+from pages import SIGNED_IN, browser, heading, press, sign_in_here, snippets  # noqa: F401
 
 GUEST = "1b6d2c9e-0000-4000-8000-00000000aaaa"
 ASSURED = "1b6d2c9e-0000-4000-8000-00000000bbbb"
@@ -28,6 +30,8 @@ def shared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("kinds")
     for number in range(FILES):
         (folder / f"{number}.txt").write_text(f"file {number}")
+    (folder / "folder").mkdir()
+    (folder / "folder" / "deep.txt").write_text("deep")
     with run_local(
         "--directory", folder, "--collection", f"{GUEST}={folder}", "--guest", GUEST,
         "--collection", f"{ASSURED}={folder}", "--high-assurance", ASSURED,
@@ -135,6 +139,30 @@ def test_a_session_that_does_not_do_is_mended_by_the_link(globus, form, demanded
     assert refusal(globus, signed_in(globus, ASSURED), ASSURED)
 
 
+def shown(local, browser):  # noqa: F811
+    """A client with the credential that the page shows."""
+    blocks = snippets(browser)
+    return client(local, {"access_key_id": blocks["key-id"], "secret_access_key": blocks["secret"]})
+
+
+def test_a_person_opens_the_link(globus, browser):  # noqa: F811
+    s3 = signed_in(globus, ASSURED)
+    demand(globus, ASSURED, identities=[SOMEBODY], mfa=True, expired=True)
+    sign_in_here(browser, link_in(refusal(globus, s3, ASSURED)))
+    assert works(globus, shown(globus, browser), ASSURED)
+
+
+def test_a_sign_in_to_a_folder_finds_out_at_once(globus, browser):  # noqa: F811
+    demand(globus, ASSURED, form="embedded", domain="uni.example")
+    url = f"{globus.base_url}/{ASSURED}/?auth&root=/folder"
+    sign_in_here(browser, url, expected="Globus asks for another sign-in")
+    browser.find_element(By.LINK_TEXT, "Go on at Globus").click()
+    press(browser, "approve")
+    heading(browser, SIGNED_IN)
+    s3 = shown(globus, browser)
+    assert s3.get_object(Bucket=ASSURED, Key="deep.txt")["Body"].read() == b"deep"
+
+
 def test_a_demand_that_is_cut_off_still_leads_on(globus):
     s3 = signed_in(globus, ASSURED)
     demand(globus, ASSURED, form="truncated", domain="uni.example")
@@ -161,7 +189,7 @@ def test_a_listing_is_refused_with_the_link_too(globus):
         s3.list_objects_v2(Bucket=ASSURED, Delimiter="/")
     assert caught.value.response["Error"]["Code"] == "AccessDenied"
     _, renewed = follow(globus, link_in(caught.value.response["Error"]["Message"]))
-    assert renewed.list_objects_v2(Bucket=ASSURED, Delimiter="/")["KeyCount"] == FILES
+    assert renewed.list_objects_v2(Bucket=ASSURED, Delimiter="/")["KeyCount"] == FILES + 1
 
 
 def test_a_missing_consent_is_asked_for_by_the_link(globus):

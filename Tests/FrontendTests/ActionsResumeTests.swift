@@ -81,4 +81,22 @@ import Testing
     let detail = try bed.column("error_detail", of: "request")
     #expect(detail[0].contains("not gone on with: the server said expired"))
   }
+
+  @Test @Loop func aBodyThatNeverBeginsIsAnErrorThatIsTold() async throws {
+    let bed = try GatewayBed { exchange in
+      _ = exchange.begin(200, [:], length: UInt64(Self.size))
+      _ = await exchange.write(Array(Self.object[..<500]))
+      await Loop.sleep(milliseconds: 20)
+      _ = await exchange.abort()
+    }
+    defer { bed.close() }
+    bed.addFile("/a.bin", size: Self.size)
+    let answer = try await bed.ask("GET", "/a.bin", ["Range": "bytes=1000-"])
+    #expect(answer.status == 503 && answer.code == "ServiceUnavailable")
+    #expect(answer.headers["Retry-After"] != nil && answer.headers["ETag"] == nil)
+    let row = try bed.row(answer)
+    #expect(row["outcome"] == "server_error" && row["error_code"] == "ServiceUnavailable")
+    #expect(row["bytes_out"] == "\(answer.body.utf8.count)")
+    #expect(try bed.column("error_detail", of: "request")[0].contains("gone on with often enough"))
+  }
 }

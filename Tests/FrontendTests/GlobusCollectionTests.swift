@@ -234,6 +234,28 @@ private let fault = "GlobusError: v=1 c=INTERNAL_ERROR\nGridFTP-Errno: 108\n"
     }
   }
 
+  /// Also of the data server; scopes of a foreign collection are nothing to sign in for.
+  @Test(arguments: [401, 403])
+  func demandsOfTheServerAreThoseOfTheError(status: Int) async throws {
+    try await onLoop {
+      let foreign = GlobusScopes.https(CollectionID("1b6d2c9e-0000-4000-8000-00000000bbbb")!)
+      let body =
+        #"{"authorization_parameters": {"session_required_single_domain": ["uni.example"], "#
+        + #""required_scopes": ["\#(GlobusScopes.https(id))", "\#(foreign)"]}}"#
+      let bench = try Bench(data: { _, _ in .init(status, body) })
+      let error = await Self.error { () async throws(GlobusError) in
+        _ = try await bench.open().read("/x", range: nil, trace: bench.trace)
+      }
+      guard case .signInRequired(let requirements) = error else {
+        Issue.record("\(String(describing: error))")
+        return
+      }
+      #expect(requirements.domains == ["uni.example"])
+      #expect(requirements.scopes.map(\.text) == [GlobusScopes.https(id)])
+      #expect(bench.data.requests.count == 1)
+    }
+  }
+
   @Test func anOversizedDocumentIsUnavailable() async throws {
     try await onLoop {
       let padding = String(repeating: " ", count: GlobusLimits.documentBytes)

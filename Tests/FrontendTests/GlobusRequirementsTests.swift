@@ -1,5 +1,6 @@
 // What Globus wants of a sign-in: read from its errors, written into a link, read from that again.
 
+import FoundationEssentials
 import Testing
 
 @testable import Frontend
@@ -39,13 +40,65 @@ private let uuid = "5ca1ab1e-0000-4000-8000-000000000001"
     #expect(SignInRequirements.none.querySuffix == "")
   }
 
+  /// Whatever Globus says, the link that comes of it is one that is taken.
+  @Test func everyErrorMakesALinkThatIsTaken() throws {
+    let seed = UInt64.random(in: .min ... .max)
+    var random = SplitMix64(state: seed)
+    let values = [
+      uuid, uuid.uppercased(), "a.example", "A.EXAMPLE", String(repeating: "é", count: 90), "a,b.c",
+      "true", "True", "login", "none", "\n", "", " ", "<b>", "&x=y", "%26", "\u{202e}", "a\u{0}b",
+      GlobusScopes.https(id), GlobusScopes.dataAccess(other), GlobusScopes.transfer,
+      "\(GlobusScopes.transfer)[*\(GlobusScopes.dataAccess(id))]", "openid", "\\\"", "]", "[",
+    ]
+    for _ in 0..<300 {
+      let fields = SignInRequirements.Name.all.map { name in
+        let list = (0..<Int.random(in: 0...9, using: &random)).map { _ in
+          Fields.Value.text(values.randomElement(using: &random) ?? "")
+        }
+        return (name, Bool.random(using: &random) ? Fields.Value.list(list) : list.first ?? .none)
+      }
+      let document = try JSONEncoder().encode(["authorization_parameters": Fields(values: fields)])
+      for read in [
+        SignInRequirements(json: Array(document)),
+        SignInRequirements(message: String(decoding: document, as: UTF8.self)),
+      ] {
+        let query = try Query(read.querySuffix.dropFirst())
+        let again = SignInRequirements(link: query.parameters.map { ($0.name, $0.value) })
+        #expect(again == read, "seed \(seed): \(String(decoding: document, as: UTF8.self))")
+      }
+    }
+  }
+
+  private struct Fields: Encodable {
+    indirect enum Value: Encodable {
+      case none
+      case text(String)
+      case list([Value])
+
+      func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        switch self {
+        case .none: try container.encode(true)
+        case .text(let text): try container.encode(text)
+        case .list(let list): try container.encode(list)
+        }
+      }
+    }
+    let values: [(String, Value)]
+
+    func encode(to encoder: any Encoder) throws {
+      var container = encoder.singleValueContainer()
+      try container.encode(Dictionary(uniqueKeysWithValues: values))
+    }
+  }
+
   @Test func whatStandsInTheMessageCounts() {
     let result = #"530-GridFTP-JSON-Result: {"authorization_parameters": \#(all)}\r\n530 End."#
     #expect(written(SignInRequirements(message: result)) == pairs)
     let escaped = result.replacing("\"", with: "\\\"")
     #expect(written(SignInRequirements(message: escaped)) == pairs)
     // Cut off anywhere: what is whole is kept, and nothing is invented.
-    for count in 0..<result.utf8.count {
+    for count in stride(from: 0, to: result.utf8.count, by: 3) {
       let cut = String(decoding: result.utf8.prefix(count), as: UTF8.self)
       let read = SignInRequirements(message: cut)
       #expect(read.identities.allSatisfy { $0.description == uuid })

@@ -4,8 +4,8 @@ import Testing
 
 @testable import Frontend
 
-/// SplitMix64: repeatable from its seed.
-private struct Seeded: RandomNumberGenerator {
+/// Repeatable from its seed.
+struct SplitMix64: RandomNumberGenerator {
   var state: UInt64
 
   mutating func next() -> UInt64 {
@@ -50,7 +50,8 @@ private struct Seeded: RandomNumberGenerator {
   @Test(arguments: [
     ("/a", "/a"), ("/a/b", "/a/b"), ("/ab", nil), ("/", nil), ("/b", nil), ("", nil), ("a", nil),
     ("/a/", nil), ("/a/../b", nil), ("/a/./b", nil), ("/a//b", nil), ("/a/b\u{0}", nil),
-    ("/A/b", nil), ("/a/..b", "/a/..b"),
+    ("/A/b", nil), ("/a/..b", "/a/..b"), ("/a/...", "/a/..."), ("/a/..", nil), ("/a/.", nil),
+    ("/a/.b", "/a/.b"),
   ])
   func confinement(path: String, expected: String?) {
     #expect(RootFolder.confined(path, to: RootFolder("/a")) == expected)
@@ -70,7 +71,7 @@ private struct Seeded: RandomNumberGenerator {
   /// the root or below it, by a reading that resolves everything.
   @Test func noHostileKeyLeavesTheRoot() throws {
     let seed = UInt64.random(in: .min ... .max)
-    var random = Seeded(state: seed)
+    var random = SplitMix64(state: seed)
     let root = try #require(RootFolder("/lab/open"))
     let parts = [
       "..", ".", "", "/", "a", "open", "lab", "%2e%2e", "%2E%2e", "..%2f", "%2f", "%5c..%5c", "~",
@@ -78,7 +79,7 @@ private struct Seeded: RandomNumberGenerator {
       "....", "secret", "?", "#", " ", "%0d%0a", "\u{202e}", "%ef%bc%8f",
     ]
     var served = 0
-    for _ in 0..<20_000 {
+    for _ in 0..<4_000 {
       let text = (0..<Int.random(in: 1...7, using: &random)).map { _ in
         parts[Int.random(in: 0..<parts.count, using: &random)]
       }.joined(separator: Bool.random(using: &random) ? "/" : "")
@@ -104,7 +105,7 @@ private struct Seeded: RandomNumberGenerator {
         #expect(isBelow(root, sent), "seed \(seed): \(path)")
       }
     }
-    #expect(served > 1_000)
+    #expect(served > 500)
   }
 
   /// Whether `path`, with every ".." resolved, is the folder or below it.

@@ -72,6 +72,24 @@ private let identity = "5ca1ab1e-0000-4000-8000-000000000001"
     }
   }
 
+  /// Every quote takes two bytes in the cookie.
+  @Test func aLinkThatDoesNotFitTheCookieIsAPage() async throws {
+    try await onLoop {
+      let bed = try SignInBed()
+      defer { bed.close() }
+      let uuids = Array(repeating: identity, count: GlobusLimits.requirementValues)
+        .joined(separator: ",")
+      let root = String(repeating: "%22", count: CredentialLimits.rootFolderBytes - 1)
+      let link = "\(bed.baseURL)/\(mapped)/?auth&root=\(root)"
+      #expect(try await bed.browser.get(link).status == 303)
+      let page = try await bed.browser.get(
+        "\(link)&session_required_identities=\(uuids)&session_required_policies=\(uuids)"
+          + "&session_message=\(String(repeating: "%22", count: 128))")
+      #expect(page.status == 400 && page.cookies.isEmpty)
+      #expect(bed.replies.last?.errorCode == "InvalidSignInLink")
+    }
+  }
+
   @Test func anotherHostIsSentOnWithAllOfIt() async throws {
     try await onLoop {
       let bed = try SignInBed()

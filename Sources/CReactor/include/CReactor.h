@@ -208,7 +208,8 @@ typedef struct {
   bool close; /* close the connection after this answer */
 } cr_response;
 
-/* The whole answer at once. To a HEAD, and with status 204 or 304, no body is sent. */
+/* The whole answer at once. To a HEAD, and with status 204 or 304, no body is sent. It replaces an
+ * answer that was begun and of which nothing is out yet. */
 int cr_respond(cr_conn *conn, const cr_response *response);
 
 /* The answer's head; content_length body bytes follow by cr_respond_write or cr_respond_relay.

@@ -42,11 +42,12 @@ struct ObjectBody: Sendable {
 }
 
 extension Reply {
-  /// Sends the answer and waits for its end. `failure` is what broke the body upstream; the
-  /// client's connection was cut then, so that it can't take a part for the whole.
+  /// Sends the answer and waits for its end. `failure` is what broke the body upstream. The client's
+  /// connection was cut then, so that it can't take a part for the whole; or `sent` is nil: no byte
+  /// is out, and another answer can be given.
   @Loop func send(
     on exchange: Exchange, close: Bool = false
-  ) async -> (sent: Sent, failure: TransferError?) {
+  ) async -> (sent: Sent?, failure: TransferError?) {
     switch body {
     case .bytes(let bytes):
       return (await exchange.respond(status, headers, body: bytes, close: close), nil)
@@ -57,32 +58,37 @@ extension Reply {
         object.first.transfer.cancel()
         return (await exchange.finish(), nil)
       }
-      if let failure = await feed(exchange, object) { return (await exchange.abort(), failure) }
-      return (await exchange.finish(), nil)
+      let (delivered, failure) = await feed(exchange, object)
+      guard let failure else { return (await exchange.finish(), nil) }
+      if delivered == 0, exchange.sent == nil { return (nil, failure) }
+      return (await exchange.abort(), failure)
     }
   }
 
-  /// Relays the object's bytes, going on with another transfer where one broke. Returns why not
-  /// all of them could be delivered; nil: they were.
-  @Loop private func feed(_ exchange: Exchange, _ object: ObjectBody) async -> TransferError? {
+  /// Relays the object's bytes, going on with another transfer where one broke. `failure` says why
+  /// not all of them could be delivered; nil: they were.
+  @Loop private func feed(
+    _ exchange: Exchange, _ object: ObjectBody
+  ) async -> (delivered: UInt64, failure: TransferError?) {
     var part = object.first
     var delivered: UInt64 = 0
     var broken: [String] = []
     while true {
       let (count, error) = await exchange.relay(part.transfer, skip: part.skip, take: part.take)
       delivered += count
-      if error == nil, delivered == object.length { return nil }
+      if error == nil, delivered == object.length { return (delivered, nil) }
       let failure =
         error ?? TransferError(.broken, "\(delivered) of \(object.length) bytes came")
-      guard failure.canBeResumed, exchange.sent == nil else { return failure }
+      guard failure.canBeResumed, exchange.sent == nil else { return (delivered, failure) }
       guard broken.count < Limits.resumes else {
-        return failure.adding("gone on with often enough")
+        return (delivered, failure.adding("gone on with often enough"))
       }
       broken.append(part.transfer.head.address)
       await Loop.sleep(milliseconds: .random(in: 1...Limits.resumeMilliseconds))
       switch await object.rest(delivered, broken) {
       case .success(let rest): part = rest
-      case .failure(let failed): return failure.adding("not gone on with: \(failed.reason)")
+      case .failure(let failed):
+        return (delivered, failure.adding("not gone on with: \(failed.reason)"))
       }
     }
   }

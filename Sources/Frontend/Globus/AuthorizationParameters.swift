@@ -53,9 +53,8 @@ extension SignInRequirements {
 
   /// What is found in a message that quotes the storage's JSON, whole or cut off.
   init(message: String) {
-    let text = Array(
-      message.replacing("\\\"", with: "\"").replacing("\\/", with: "/")
-        .utf8.prefix(GlobusLimits.faultBytes))
+    let part = String(decoding: message.utf8.prefix(GlobusLimits.faultBytes), as: UTF8.self)
+    let text = Array(part.replacing("\\\"", with: "\"").replacing("\\/", with: "/").utf8)
     for name in Name.all {
       guard let found = text.firstRange(of: Array("\"\(name)\"".utf8)) else { continue }
       add(Self.values(text[found.upperBound...]), of: name)

@@ -9,13 +9,17 @@ import Reactor
 
 @Loop final class DataServerClient {
   private let http: HTTPClient
-  private let firstByteMilliseconds: UInt32
+  private let silenceMilliseconds: UInt32
+  private let breaker: Breaker
+  private let failures: UpstreamFailures
 
   init(
-    _ configuration: Configuration,
-    firstByteMilliseconds: UInt32 = GlobusLimits.firstByteMilliseconds
+    _ configuration: Configuration, failures: UpstreamFailures = UpstreamFailures(),
+    breaker: Breaker? = nil
   ) throws(ReactorError) {
-    self.firstByteMilliseconds = firstByteMilliseconds
+    self.failures = failures
+    self.breaker = breaker ?? Breaker()
+    silenceMilliseconds = configuration.upstreamSilenceMilliseconds
     http = try HTTPClient(.collections(configuration))
   }
 
@@ -32,9 +36,14 @@ import Reactor
         "X-Requested-With": "XMLHttpRequest",
       ])
     if let range { request.headers.add("Range", "bytes=\(range.lowerBound)-\(range.upperBound)") }
-    request.firstByteTimeoutMilliseconds = firstByteMilliseconds
+    request.firstByteTimeoutMilliseconds = silenceMilliseconds
+    request.stallTimeoutMilliseconds = silenceMilliseconds
+    request.connectTimeoutMilliseconds = GlobusLimits.connectMilliseconds
     request.connection = connection
     request.closesOnError = true
+    guard breaker.admits(grant.httpsHost) else {
+      throw .unavailable("the collection's server could not be reached just now")
+    }
     var retries = Retries(limit: GlobusLimits.readRetries)
     while true {
       switch await attempt(request, range: range, at: grant.httpsHost, trace) {
@@ -42,7 +51,10 @@ import Reactor
       case .refused(let error): throw error
       case .doubtful(let error, let cause, let address):
         guard let pause = retries.pause(after: cause), await Loop.sleep(milliseconds: pause)
-        else { throw error }
+        else {
+          if case .notReached = cause { breaker.notReached(grant.httpsHost) }
+          throw error
+        }
         // Whoever asks to slow down is not evaded.
         if case .busy = cause { continue }
         request.connection = request.connection.avoiding(address)
@@ -62,9 +74,11 @@ import Reactor
     _ trace: UpstreamTrace
   ) async -> Attempt {
     trace.reads(host)
+    let began = Loop.clockMicroseconds
     do throws(TransferError) {
       let transfer = try await http.start(request)
       let head = transfer.head
+      breaker.reached(host)
       trace.answered(head.status, by: host)
       if DataServerAnswer.isObject(head, range: range) { return .object(transfer) }
       // A body that is too long, such as a sign-in page's, or that breaks leaves the status to judge.
@@ -83,10 +97,15 @@ import Reactor
       }
     } catch {
       let meaning = GlobusError(error, from: "the collection's server")
+      failures.count("collection", error.code)
       switch error.code {
       case .addressRefused, .cancelled, .invalid: return .refused(meaning)
       case .timeout: return .doubtful(meaning, .timeout, at: error.address)
-      case .resolveFailed, .connectFailed, .tlsFailed, .stalled, .broken, .protocolError, .tooLarge:
+      case .resolveFailed, .connectFailed:
+        let spent = Loop.clockMicroseconds - began
+        let isInTime = spent < UInt64(GlobusLimits.connectMilliseconds) * 1_000
+        return .doubtful(meaning, .notReached(inTime: isInTime), at: error.address)
+      case .tlsFailed, .stalled, .broken, .protocolError, .tooLarge:
         return .doubtful(meaning, .fault, at: error.address)
       }
     }

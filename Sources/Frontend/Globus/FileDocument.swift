@@ -24,7 +24,9 @@ struct FolderDocument: Decodable {
   func entries() throws(GlobusError) -> [FolderEntry] {
     guard data.count <= GlobusLimits.listingEntries else { throw .folderTooLarge }
     return data.compactMap { entry in
-      guard let name = entry.name, let status = try? entry.file?.status() else { return nil }
+      guard let name = entry.name, !name.isEmpty, let status = try? entry.file?.status() else {
+        return nil
+      }
       return FolderEntry(name: name, status: status)
     }
   }

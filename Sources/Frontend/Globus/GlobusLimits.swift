@@ -14,11 +14,19 @@ enum GlobusLimits {
   static let faultBytes = 16 << 10
   /// What is read and dropped before the bytes asked for, when a server answers a range with the whole.
   static let skippedBytes: UInt64 = 64 << 20
-  /// Times that a call to a collection's server, or to Transfer, is made again; the longest pause
-  /// before the first of them grows by itself each time.
+  /// Times that a call to a collection's server, or to Transfer, is made again. Before the first of
+  /// them the pause is at most so long, before the second twice that, and so on.
   static let readRetries = 3
   static let transferRetries = 2
   static let retryMilliseconds: UInt64 = 200
+  /// How long finding and connecting to Transfer or a collection's server may take, all addresses
+  /// of the name included: a name that does not resolve is a 503 within five seconds.
+  static let connectMilliseconds: UInt32 = 4_500
+  /// Calls in a row that could not reach a collection's server, after which it is left alone; for
+  /// how long until the next try; and how many servers are so remembered.
+  static let breakerFailures = 5
+  static let breakerMicroseconds: UInt64 = 1_000_000
+  static let breakerHosts = 1024
   /// How long a collection's server may take to begin its answer, its queue here included.
   static let firstByteMilliseconds: UInt32 = 60_000
   /// Seconds of a Retry-After that are waited for; longer ones the client is told.

@@ -7,6 +7,9 @@ struct Retries {
   enum Cause: Sendable {
     /// Something broke that may be different elsewhere, or a moment later.
     case fault
+    /// Nobody could be connected to. When that took all the time there is, it is not tried again:
+    /// the connection's time is spread over the name's addresses already.
+    case notReached(inTime: Bool)
     /// No answer in time. Another minute may be worth a try, a third one is not.
     case timeout
     /// The server asked to come back after so many seconds.
@@ -26,8 +29,10 @@ struct Retries {
     made += 1
     let jitter = UInt64.random(in: 1...(GlobusLimits.retryMilliseconds * UInt64(made)))
     switch cause {
-    case .fault:
+    case .fault, .notReached(inTime: true):
       return jitter
+    case .notReached(inTime: false):
+      return nil
     case .timeout:
       defer { hasTimedOut = true }
       return hasTimedOut ? nil : jitter

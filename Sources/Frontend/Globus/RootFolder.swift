@@ -34,12 +34,7 @@ struct RootFolder: Hashable, Sendable, CustomStringConvertible {
   /// segment, no NUL) and, if there is a root, that folder itself or below it.
   static func confined(_ path: String, to root: RootFolder?) -> String? {
     let bytes = path.utf8
-    guard bytes.first == UInt8(ascii: "/") else { return nil }
-    if bytes.count > 1 {
-      let segments = bytes.dropFirst().split(
-        separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-      guard segments.allSatisfy(isPlain) else { return nil }
-    }
+    guard bytes.elementsEqual("/".utf8) || isPlain(bytes) else { return nil }
     guard let root else { return path }
     let folder = root.description.utf8
     guard bytes.starts(with: folder) else { return nil }
@@ -50,8 +45,22 @@ struct RootFolder: Hashable, Sendable, CustomStringConvertible {
     return bytes.dropFirst(folder.count).first == UInt8(ascii: "/") ? path : nil
   }
 
-  private static func isPlain(_ segment: Substring.UTF8View) -> Bool {
-    !segment.isEmpty && !segment.elementsEqual(".".utf8) && !segment.elementsEqual("..".utf8)
-      && !segment.contains(0)
+  /// In one pass, for every request comes by here.
+  private static func isPlain(_ path: String.UTF8View) -> Bool {
+    guard path.first == UInt8(ascii: "/") else { return false }
+    // Of the segment so far: its bytes, and how many of them are dots.
+    var (length, dots) = (0, 0)
+    for byte in path.dropFirst() {
+      switch byte {
+      case UInt8(ascii: "/"):
+        guard length > 2 || length > dots else { return false }
+        (length, dots) = (0, 0)
+      case 0: return false
+      default:
+        length += 1
+        dots += byte == UInt8(ascii: ".") ? 1 : 0
+      }
+    }
+    return length > 2 || length > dots
   }
 }

@@ -55,7 +55,8 @@ struct SignInRequirements: Equatable, Sendable {
 
   /// `parameters` behind the others of a link's query; empty when there are none.
   var querySuffix: String {
-    parameters.isEmpty ? "" : "&" + PercentEncoding.query(parameters)
+    guard isAboutSession || message != nil || !scopes.isEmpty else { return "" }
+    return "&" + PercentEncoding.query(parameters)
   }
 
   enum Name {

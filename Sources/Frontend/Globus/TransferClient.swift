@@ -14,9 +14,15 @@ struct TransferToken: Sendable {
   private let base: String
   private let host: String
   private let http: HTTPClient
+  private let silenceMilliseconds: UInt32
+  private let failures: UpstreamFailures
 
-  init(_ configuration: Configuration) throws(ReactorError) {
+  init(
+    _ configuration: Configuration, failures: UpstreamFailures = UpstreamFailures()
+  ) throws(ReactorError) {
+    self.failures = failures
     base = configuration.transferURL + "/v0.10"
+    silenceMilliseconds = configuration.upstreamSilenceMilliseconds
     host = BaseURL(configuration.transferURL)?.host ?? GlobusScopes.transferServer
     http = try HTTPClient(
       .service(
@@ -63,7 +69,9 @@ struct TransferToken: Sendable {
     var request = TransferRequest(
       "GET", base + path,
       headers: ["Authorization": "Bearer \(token.secret.value)", "Accept": "application/json"])
-    if let milliseconds { request.firstByteTimeoutMilliseconds = milliseconds }
+    request.connectTimeoutMilliseconds = GlobusLimits.connectMilliseconds
+    request.firstByteTimeoutMilliseconds = milliseconds ?? silenceMilliseconds
+    request.stallTimeoutMilliseconds = silenceMilliseconds
     var retries = Retries(limit: GlobusLimits.transferRetries)
     while true {
       switch await attempt(request, limit: limit, trace) {
@@ -102,6 +110,7 @@ struct TransferToken: Sendable {
       }
     } catch {
       let meaning = GlobusError(error, from: "Transfer")
+      failures.count("transfer", error.code)
       switch error.code {
       case .addressRefused, .cancelled, .invalid, .timeout, .tooLarge: return .refused(meaning)
       case .resolveFailed, .connectFailed, .tlsFailed, .stalled, .broken, .protocolError:

@@ -177,6 +177,9 @@ enum Action: Sendable, Equatable {
 
 // The sub-resources of the S3 API (model 2006-03-01): for each, what a method on it is called.
 extension Action {
+  /// The names of all: a parameter that chooses the action must be under the signature.
+  static let subresources = Set(bucketSubresources.keys).union(objectSubresources.keys)
+
   /// What is called otherwise when the query has no `id` of one configuration.
   private static let configurationLists = [
     "GetBucketAnalyticsConfiguration": "ListBucketAnalyticsConfigurations",

@@ -1,7 +1,8 @@
 // Authorization: where a request carries its access key id and signature, parsed strictly.
 //
 // A request names its credential in one place only: the header or the query, never both. What is
-// parsed here is not yet verified (`Signature`).
+// parsed here is not yet verified (`Signature`). Text is looked at as bytes: every request comes
+// by here, and finding `Character`s in a long header costs more than all the cryptography.
 
 import Crypto
 
@@ -13,7 +14,7 @@ enum Authorization: Sendable {
   /// The parsed form. `headers` are all of the request's, in order. Throws the S3 error that fits
   /// the place: AuthorizationHeaderMalformed or AuthorizationQueryParametersError.
   init(headers: [(name: String, value: String)], query: Query) throws(S3Error) {
-    let fields = headers.filter { $0.name.lowercased() == "authorization" }
+    let fields = headers.filter { isHeader($0.name, "authorization") }
     let isQueryV4 = query.parameters.contains {
       ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature"].contains($0.name)
     }
@@ -22,7 +23,7 @@ enum Authorization: Sendable {
       throw S3Error(
         .invalidRequest, "Only one way to sign is allowed: one Authorization header or one query.")
     }
-    let isToken = { (name: String) in name.lowercased() == "x-amz-security-token" }
+    let isToken = { (name: String) in isHeader(name, "x-amz-security-token") }
     guard !headers.contains(where: { isToken($0.name) && !$0.value.isEmpty }),
       !query.parameters.contains(where: { isToken($0.name) && !$0.value.isEmpty })
     else { throw S3Error(.invalidToken) }
@@ -43,10 +44,10 @@ enum Authorization: Sendable {
     guard value.utf8.count <= Limits.authorizationBytes else {
       throw S3Error(.authorizationHeaderMalformed, "The Authorization header is too long.")
     }
-    guard let space = value.firstIndex(of: " ") else {
+    guard let space = value.utf8.firstIndex(of: UInt8(ascii: " ")) else {
       throw S3Error(.authorizationHeaderMalformed)
     }
-    let rest = value[value.index(after: space)...]
+    let rest = value[value.utf8.index(after: space)...]
     switch value[..<space] {
     case SignatureV4.algorithm:
       return .version4(try SignatureV4(header: rest, headers: headers))
@@ -59,6 +60,14 @@ enum Authorization: Sendable {
         .authorizationHeaderMalformed,
         "The Authorization header's scheme is not known here: sign with \(SignatureV4.algorithm).")
     }
+  }
+}
+
+/// Whether a header of that name is the one called `lowercased`.
+func isHeader(_ name: String, _ lowercased: String) -> Bool {
+  guard name.utf8.count == lowercased.utf8.count else { return false }
+  return name.utf8.elementsEqual(lowercased.utf8) {
+    (UInt8(ascii: "A")...UInt8(ascii: "Z") ~= $0 ? $0 | 0x20 : $0) == $1
   }
 }
 
@@ -91,11 +100,15 @@ struct SignatureV4: Sendable {
     header text: Substring, headers: [(name: String, value: String)]
   ) throws(S3Error) {
     var fields: [Substring: Substring] = [:]
-    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
-      let part = part.drop { $0 == " " }
-      guard let equals = part.firstIndex(of: "="),
-        fields.updateValue(part[part.index(after: equals)...], forKey: part[..<equals]) == nil
-      else { throw S3Error(.authorizationHeaderMalformed) }
+    for part in Self.parts(of: text, at: ",") {
+      let part = part.utf8.drop { $0 == UInt8(ascii: " ") }
+      guard let equals = part.firstIndex(of: UInt8(ascii: "=")) else {
+        throw S3Error(.authorizationHeaderMalformed)
+      }
+      let value = Substring(part[part.index(after: equals)...])
+      guard fields.updateValue(value, forKey: Substring(part[..<equals])) == nil else {
+        throw S3Error(.authorizationHeaderMalformed)
+      }
     }
     guard fields.count == 3, let credential = fields["Credential"],
       let signed = fields["SignedHeaders"], let signature = fields["Signature"]
@@ -104,13 +117,18 @@ struct SignatureV4: Sendable {
         .authorizationHeaderMalformed,
         "The Authorization header must have Credential, SignedHeaders and Signature, once each.")
     }
-    guard let timestamp = headers.first(where: { $0.name.lowercased() == "x-amz-date" })?.value
-    else {
+    let header = { (name: String) in headers.first { isHeader($0.name, name) }?.value }
+    let time: SignatureTime?
+    if let date = header("x-amz-date") {
+      time = SignatureTime(basic: date)
+    } else if let date = header("date") {
+      time = SignatureTime(date)
+    } else {
       throw S3Error(
-        .authorizationHeaderMalformed, "A signed request must have an x-amz-date header.")
+        .authorizationHeaderMalformed, "A signed request must have an x-amz-date or Date header.")
     }
     try self.init(
-      credential: credential, signed: signed, signature: signature, timestamp: timestamp,
+      credential: credential, signed: signed, signature: signature, time: time,
       expires: nil, code: .authorizationHeaderMalformed)
   }
 
@@ -120,7 +138,7 @@ struct SignatureV4: Sendable {
       throw S3Error(code, "X-Amz-Algorithm must be \(Self.algorithm).")
     }
     guard let credential = query["X-Amz-Credential"], let signed = query["X-Amz-SignedHeaders"],
-      let signature = query["X-Amz-Signature"], let timestamp = query["X-Amz-Date"],
+      let signature = query["X-Amz-Signature"], let date = query["X-Amz-Date"],
       let lifetime = query["X-Amz-Expires"]
     else {
       throw S3Error(
@@ -135,41 +153,54 @@ struct SignatureV4: Sendable {
     }
     try self.init(
       credential: credential[...], signed: signed[...], signature: signature[...],
-      timestamp: timestamp, expires: expires, code: code)
+      time: SignatureTime(basic: date), expires: expires, code: code)
   }
 
   private init(
-    credential: Substring, signed: Substring, signature: Substring, timestamp: String,
+    credential: Substring, signed: Substring, signature: Substring, time: SignatureTime?,
     expires: Int64?, code: S3Error.Code
   ) throws(S3Error) {
     // From the right: an access key id may hold a "/".
-    let parts = credential.split(separator: "/", omittingEmptySubsequences: false)
+    let parts = Self.parts(of: credential, at: "/")
     guard parts.count >= 5, parts[parts.count - 1] == "aws4_request", parts[parts.count - 2] == "s3"
     else {
       throw S3Error(code, "The Credential must be <access key id>/<date>/<region>/s3/aws4_request.")
     }
     let date = parts[parts.count - 4]
-    accessKeyID = parts.dropLast(4).joined(separator: "/")
+    accessKeyID = String(credential[..<parts[parts.count - 5].endIndex])
     scope = Scope(date: String(date), region: String(parts[parts.count - 3]))
     guard !accessKeyID.isEmpty else { throw S3Error(code, "The access key id is empty.") }
-    guard let time = HTTPDate.parseBasic(timestamp) else {
-      throw S3Error(code, "The request's time must be of the form yyyymmddThhmmssZ.")
+    guard let time else {
+      throw S3Error(
+        code,
+        "The request's time must be of the form yyyymmddThhmmssZ, or in the Date header of the "
+          + "form \"Tue, 27 Mar 2007 19:36:42 GMT\".")
     }
-    guard timestamp.hasPrefix(date), date.utf8.count == 8 else {
+    guard date.utf8.count == 8, time.basic.utf8.starts(with: date.utf8) else {
       throw S3Error(code, "The Credential's date must be the day of the request's time.")
     }
-    (self.timestamp, self.time, self.expires) = (timestamp, time, expires)
-    signedHeaders = signed.split(separator: ";", omittingEmptySubsequences: false).map(String.init)
+    (timestamp, self.time, self.expires) = (time.basic, time.seconds, expires)
+    signedHeaders = Self.parts(of: signed, at: ";").map(String.init)
+    let isUpperCase = { (byte: UInt8) in UInt8(ascii: "A")...UInt8(ascii: "Z") ~= byte }
     guard signedHeaders.contains("host"), signedHeaders.count <= Limits.signedHeaders,
-      signedHeaders.allSatisfy({ $0 == $0.lowercased() && !$0.isEmpty }),
+      signedHeaders.allSatisfy({ !$0.isEmpty && !$0.utf8.contains(where: isUpperCase) }),
       Set(signedHeaders).count == signedHeaders.count
     else {
       throw S3Error(code, "SignedHeaders must be lower-case names, once each, host among them.")
     }
-    guard signature.utf8.count == 64, signature == signature.lowercased(),
+    guard signature.utf8.count == 64, !signature.utf8.contains(where: isUpperCase),
       let bytes = Hex.decode(signature)
     else { throw S3Error(code, "The Signature must be 64 lower-case hex digits.") }
     self.signature = bytes
+  }
+}
+
+extension SignatureV4 {
+  /// What stands between the separators, empty parts too. A closure, because the standard library's
+  /// `split(separator:)` is not specialised and takes half as long again.
+  private static func parts(of text: Substring, at separator: Unicode.Scalar) -> [Substring] {
+    let byte = UInt8(ascii: separator)
+    return text.utf8.split(omittingEmptySubsequences: false) { $0 == byte }.map(Substring.init)
   }
 }
 
@@ -183,15 +214,15 @@ struct SignatureV2: Sendable {
 
   /// `text` is what follows "AWS ".
   fileprivate init(header text: Substring) throws(S3Error) {
-    guard let colon = text.lastIndex(of: ":"), colon != text.startIndex,
-      text.index(after: colon) != text.endIndex, !text.contains(" ")
+    guard let colon = text.utf8.lastIndex(of: UInt8(ascii: ":")), colon != text.startIndex,
+      text.utf8.index(after: colon) != text.endIndex, !text.utf8.contains(UInt8(ascii: " "))
     else {
       throw S3Error(
         .authorizationHeaderMalformed,
         "The Authorization header must be \"AWS <access key id>:<signature>\".")
     }
     accessKeyID = String(text[..<colon])
-    signature = String(text[text.index(after: colon)...])
+    signature = String(text[text.utf8.index(after: colon)...])
     expires = nil
   }
 

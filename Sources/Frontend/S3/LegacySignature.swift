@@ -2,8 +2,8 @@
 // Developer Guide): what old clients send, and `aws s3 presign` without a region.
 //
 // All `x-amz-*` headers are under it by construction; of the query, only the parameters that AWS
-// lists are (`signedParameters`). Another can be added to a finished link: an action that one of
-// those chooses must not be served to a signature of version 2.
+// lists are (`signedParameters`). Another can be added to a finished link. Invariant: that is
+// never a sub-resource; one that `Action` knows and the list lacks is refused.
 
 import Crypto
 import FoundationEssentials
@@ -13,21 +13,32 @@ extension SignedRequest {
   func verify(
     _ signature: SignatureV2, secret: Secret, now: Int64
   ) throws(SignatureFailure) {
-    let code = HMACSHA1.authenticate(text(signature).utf8, key: secret.value.utf8)
+    let unsigned = query.parameters.map(\.name)
+      .filter { Action.subresources.contains($0) && !Self.signedParameters.contains($0) }
+    guard unsigned.isEmpty else { throw .unsignedParameters(unsigned) }
+    // boto3 signs "/bucket/" and sends "/bucket": S3 and we mean the same by both.
+    let isBareBucket = virtualBucket == nil && path != "/" && !path.dropFirst().contains("/")
+    let texts = [text(signature)] + (isBareBucket ? [text(signature, path: path + "/")] : [])
     guard let given = Data(base64Encoded: signature.signature),
-      constantTimeEqual(code, Array(given))
+      texts.contains(where: {
+        constantTimeEqual(HMACSHA1.authenticate($0.utf8, key: secret.value.utf8), Array(given))
+      })
     else { throw .mismatch }
     if let expires = signature.expires {
       guard now < expires else { throw .past }
-      guard expires - now <= Limits.presignedSeconds else { throw .early }
+      // The link doesn't say when it was signed: the signer's clock may be ahead.
+      guard expires - now <= Limits.presignedSeconds + Limits.clockSkewSeconds else {
+        throw .tooLong
+      }
     } else {
-      let time = (header("x-amz-date") ?? header("date")).flatMap { HTTPDate.parse($0) }
-      guard let time, abs(now - time) <= Limits.clockSkewSeconds else { throw .skewed }
+      let time = (header("x-amz-date") ?? header("date")).flatMap { SignatureTime($0) }
+      guard let time else { throw .noDate }
+      guard abs(now - time.seconds) <= Limits.clockSkewSeconds else { throw .skewed }
     }
   }
 
-  /// The string to sign.
-  func text(_ signature: SignatureV2) -> String {
+  /// The string to sign; `path` stands for the request's own.
+  func text(_ signature: SignatureV2, path: String? = nil) -> String {
     let date =
       signature.expires.map { "\($0)" }
       ?? (header("x-amz-date") == nil ? header("date") ?? "" : "")
@@ -36,12 +47,12 @@ extension SignedRequest {
       \(header("content-md5") ?? "")
       \(header("content-type") ?? "")
       \(date)
-      \(amazonHeaders)\(resource)
+      \(amazonHeaders)\(resource(path ?? self.path))
       """
   }
 
   private func header(_ name: String) -> String? {
-    headers.first { $0.name.lowercased() == name }?.value
+    headers.first { isHeader($0.name, name) }?.value
   }
 
   /// "name:value\n" lines, by name, with all values of a name.
@@ -54,17 +65,18 @@ extension SignedRequest {
       .map { "\($0.key):\($0.value.joined(separator: ","))\n" }.joined()
   }
 
-  /// The path as received, with the bucket before it when that came in the host name, and the
+  /// The path, with the bucket before it when that came in the host name, and the
   /// parameters that choose what is answered.
-  private var resource: String {
+  private func resource(_ path: String) -> String {
     let parameters = query.parameters.filter { Self.signedParameters.contains($0.name) }
       .sorted { $0.name < $1.name }
-      .map { $0.value.isEmpty ? $0.name : "\($0.name)=\($0.value)" }
+      .map { $0.hasEquals ? "\($0.name)=\($0.value)" : $0.name }
     return (virtualBucket.map { "/\($0)" } ?? "") + path
       + (parameters.isEmpty ? "" : "?" + parameters.joined(separator: "&"))
   }
 
-  private static let signedParameters: Set<String> = [
+  /// AWS's list, and what botocore's signer adds to it.
+  static let signedParameters: Set<String> = [
     "accelerate", "acl", "analytics", "cors", "delete", "inventory", "lifecycle", "location",
     "logging", "metrics", "notification", "object-lock", "partNumber", "policy", "replication",
     "requestPayment", "response-cache-control", "response-content-disposition",

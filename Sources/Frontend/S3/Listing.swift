@@ -193,7 +193,7 @@ struct FolderEntry: Sendable, Equatable {
 
   /// Whether the entry has a key by which it could be fetched; others are left out.
   fileprivate func isListable(in folder: String) -> Bool {
-    guard status.kind != .other, !name.isEmpty, !name.utf8.contains(UInt8(ascii: "/")),
+    guard status.kind != .other, !name.utf8.contains(UInt8(ascii: "/")),
       let key = try? ObjectKey(encoded: PercentEncoding.path(folder + name))
     else { return false }
     return key.description == folder + name

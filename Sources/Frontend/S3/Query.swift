@@ -8,6 +8,8 @@ struct Query: Sendable {
     let name: String
     /// Empty when there was no "=": S3 makes no difference between `?acl` and `?acl=`.
     let value: String
+    /// Whether there was a "=", which version 2 of the signature tells apart.
+    let hasEquals: Bool
   }
 
   let parameters: [Parameter]
@@ -29,7 +31,7 @@ struct Query: Sendable {
       guard !name.isEmpty else {
         throw S3Error(.invalidArgument, "The query has a parameter without a name.")
       }
-      parameters.append(Parameter(name: name, value: value ?? ""))
+      parameters.append(Parameter(name: name, value: value ?? "", hasEquals: equals != nil))
     }
     self.parameters = parameters
   }

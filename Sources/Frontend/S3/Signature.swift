@@ -17,21 +17,19 @@ struct SignedRequest: Sendable {
   /// The bucket, when the host name and not the path names it.
   var virtualBucket: String?
 
-  /// Verifies `signature` with `secret`, at `now` (Unix seconds).
+  /// Verifies `signature` with the signing key of its scope, at `now` (Unix seconds).
   func verify(
-    _ signature: SignatureV4, secret: Secret, now: Int64
+    _ signature: SignatureV4, key: SecretBytes, now: Int64
   ) throws(SignatureFailure) {
     let unsigned = headers.map { $0.name.lowercased() }
       .filter { $0.hasPrefix("x-amz-") && !signature.signedHeaders.contains($0) }
     guard unsigned.isEmpty else { throw .unsignedHeaders(unsigned) }
     let text = canonicalText(signature)
-    let key = signingKey(secret, signature.scope)
     let toSign =
       "\(SignatureV4.algorithm)\n\(signature.timestamp)\n\(signature.scope.text)\n"
       + Hex.encode(SHA256.hash(text.utf8))
-    guard
-      constantTimeEqual(HMACSHA256.authenticate(toSign.utf8, key: key), signature.signature)
-    else { throw .mismatch }
+    let code = key.withUnsafeBytes { HMACSHA256.authenticate(toSign.utf8, key: $0) }
+    guard constantTimeEqual(code, signature.signature) else { throw .mismatch }
     // After the signature, so that the time is the signer's.
     if let expires = signature.expires {
       guard now < signature.time + expires else { throw .past }
@@ -59,38 +57,52 @@ struct SignedRequest: Sendable {
 
   /// The word for the body: what the client says it is, and is held to where bodies are read.
   private func payloadHash(_ signature: SignatureV4) -> String {
-    if let header = headers.first(where: { $0.name.lowercased() == "x-amz-content-sha256" }) {
+    if let header = headers.first(where: { isHeader($0.name, "x-amz-content-sha256") }) {
       return header.value
     }
     if signature.expires != nil { return query["X-Amz-Content-Sha256"] ?? "UNSIGNED-PAYLOAD" }
     return Self.emptyHash
   }
 
-  /// All values of a header, trimmed, spaces collapsed, joined by commas.
+  /// All values of a header, trimmed, spaces and tabs collapsed, joined by commas.
   private func canonicalValue(of name: String) -> String {
-    headers.filter { $0.name.lowercased() == name }
-      .map { $0.value.split(separator: " ").joined(separator: " ") }
+    headers.filter { isHeader($0.name, name) }
+      .map { header in
+        header.value.utf8.split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
+          .map(Substring.init).joined(separator: " ")
+      }
       .joined(separator: ",")
   }
 
-  private func signingKey(_ secret: Secret, _ scope: SignatureV4.Scope) -> [UInt8] {
-    let date = HMACSHA256.authenticate(scope.date.utf8, key: "AWS4\(secret.value)".utf8)
-    let region = HMACSHA256.authenticate(scope.region.utf8, key: date)
-    let service = HMACSHA256.authenticate("s3".utf8, key: region)
-    return HMACSHA256.authenticate("aws4_request".utf8, key: service)
-  }
-
   private static let emptyHash = Hex.encode(SHA256.hash([]))
+}
+
+extension SignatureV4.Scope {
+  /// The key that signs within this scope, in four steps from the secret.
+  func signingKey(_ secret: Secret) -> SecretBytes {
+    var key = Array("AWS4\(secret.value)".utf8)
+    defer { cleanse(&key) }
+    for step in [date, region, "s3", "aws4_request"] {
+      let next = HMACSHA256.authenticate(step.utf8, key: key)
+      cleanse(&key)
+      key = next
+    }
+    return SecretBytes(key)
+  }
 }
 
 /// Why a signature does not count.
 enum SignatureFailure: Error, Sendable, Equatable {
   case mismatch
   case unsignedHeaders([String])
-  /// A presigned URL whose time is over, or has not come.
-  case past, early
+  /// Of version 2: parameters that choose the action and that it doesn't cover.
+  case unsignedParameters([String])
+  /// A presigned URL whose time is over, or has not come, or that is valid for too long.
+  case past, early, tooLong
   /// A request whose time is too far from the server's.
   case skewed
+  /// A request of version 2 that doesn't say when it was signed.
+  case noDate
 }
 
 extension S3Error {
@@ -101,10 +113,26 @@ extension S3Error {
       self.init(
         .accessDenied, "There were headers present in the request which were not signed",
         details: [("HeadersNotSigned", names.joined(separator: ", "))])
+    case .unsignedParameters(let names):
+      self.init(
+        .accessDenied,
+        "Version 2 of the signature does not cover the query parameter "
+          + names.map { "\"\($0)\"" }.joined(separator: ", ")
+          + ": sign with version 4 (\(SignatureV4.algorithm)).")
     case .past: self.init(.accessDenied, "Request has expired: ask for a new link.")
     case .early:
       self.init(.accessDenied, "Request is not valid yet: the signer's clock may be wrong.")
+    case .tooLong:
+      self.init(
+        .authorizationQueryParametersError,
+        "Expires is more than \(Limits.presignedSeconds) seconds (7 days) ahead: sign the link for "
+          + "a shorter time.")
     case .skewed: self.init(.requestTimeTooSkewed)
+    case .noDate:
+      self.init(
+        .accessDenied,
+        "A signed request must have an x-amz-date or Date header, such as "
+          + "\"Tue, 27 Mar 2007 19:36:42 GMT\".")
     }
   }
 }
