@@ -40,7 +40,7 @@ enum Limits {
 
   // Writer.
   /// Pages of indexes are written once for each transaction: larger ones cost less for each row.
-  static let rowsPerTransaction = 1_024
+  static let rowsPerTransaction = 2_048
   static let pollMilliseconds = 25
   static let firstBackoffMilliseconds = 100
   static let longestBackoffMilliseconds = 1_000
