@@ -1,7 +1,8 @@
 // Inserter: turns a record into a row and its leaf, with the numbers of the names that it mentions.
 //
-// It remembers those numbers, within a limit, and adds up the hours' sums until `endBatch`. Whoever
-// rolls a transaction back calls `forget`.
+// A batch is a transaction: `beginBatch`, records, `endBatch`. The numbers are remembered, within a
+// limit, until somebody else writes to the database; the hours' sums are added up until `endBatch`.
+// Whoever rolls a transaction back calls `forget`. Values are bound and hashed in one pass.
 
 import Crypto
 import Foundation
@@ -25,6 +26,7 @@ final class Inserter {
   private var clients: [Client: Int64] = [:]
   private var rollup = Rollup()
 
+  /// Of the database, when the names were remembered.
   private var dataVersion: Int64?
 
   // Of the transaction in progress.
@@ -122,7 +124,7 @@ final class Inserter {
 
   /// Out of the object, so that Swift needn't check each access for itself.
   private func withRows(_ body: (inout CoveredInsert) throws -> Void) throws {
-    guard var taken = rows.take() else { return }
+    guard var taken = rows.take() else { preconditionFailure("a row outside of a batch") }
     defer { rows = taken }
     try body(&taken)
   }
