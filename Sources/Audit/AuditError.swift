@@ -1,5 +1,7 @@
 // AuditError: why the record can't be kept or read, in a line that says what to change.
 
+import GRDB
+
 /// The record can't be opened. A command ends with exit code 78 (EX_CONFIG) for each of these.
 public struct AuditError: Error, Equatable, Sendable, CustomStringConvertible {
   public enum Code: Sendable {
@@ -29,5 +31,15 @@ public struct QueryError: Error, Equatable, Sendable, CustomStringConvertible {
 
   init(_ description: String) {
     self.description = description
+  }
+}
+
+/// Why a command on the record failed, in a line for people.
+public func explanation(of error: any Error) -> String {
+  guard let error = error as? DatabaseError else { return "\(error)" }
+  return switch error.resultCode {
+  case .SQLITE_BUSY, .SQLITE_LOCKED: "another program holds the audit database; try again later"
+  case .SQLITE_FULL: "the disk of the audit database is full; free space"
+  default: "SQLite: \(error.message ?? "\(error.resultCode)")"
   }
 }

@@ -30,6 +30,9 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
     public var strangersRowsPerMinute = Limits.strangersRowsPerMinute
     /// Days after which rows go; nil: they are kept.
     public var retentionDays: Int?
+    var ballastBytes = Limits.ballastBytes
+    var lowWaterBytes = Limits.lowWaterBytes
+    var machine = Machine()
 
     public init(databasePath: String) {
       self.databasePath = databasePath
@@ -48,6 +51,8 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
   }
 
   private let onFailure: OnFailure
+  /// With these, nothing is recorded although the spool has room.
+  private let refusing: Problems
   private let spool: Spool
   private let handoff: Handoff
   private var generator: RequestIDGenerator
@@ -68,25 +73,29 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
     var options = options
     options.databasePath = absolutePath(options.databasePath)
     try Self.createFolder(of: options.databasePath)
+    try options.machine.check(folder: Self.folder(of: options.databasePath))
     let spool = try Spool(path: options.databasePath + ".spool", slots: options.spoolSlots)
+    let ballast = Ballast(options)
     do throws(AuditError) {
-      let store = try Store(path: options.databasePath)
-      generator = RequestIDGenerator(
-        after: try Replay(spool: spool, store: store, logger: logger).run(options))
+      let opening = Opening(options: options, logger: logger)
+      let signer = try Self.signingKey(options)
+      let opened = try opening.start(spool, ballast)
+      generator = RequestIDGenerator(after: opened.lastID)
       if spool.slotCount != options.spoolSlots { try spool.reformat(slots: options.spoolSlots) }
       self.spool = spool
       onFailure = options.onFailure
+      refusing = options.onFailure == .refuse ? [.lowSpace, .noSpace] : [.noSpace]
       handoff = Handoff(slots: spool.slotCount)
       free = (0..<UInt32(spool.slotCount)).reversed()
       open = Array(repeating: 0, count: spool.slotCount)
       reserve = spool.slotCount / Limits.reservedShare
       meter = FloodMeter(limit: options.strangersRowsPerMinute)
-      let signer = try Self.signingKey(options)
-      Writer(
-        options, spool: spool, store: store, signer: signer, handoff: handoff, logger: logger
-      ).start()
+      Writer(opening, opened, spool: spool, ballast: ballast, signer: signer, handoff: handoff)
+        .start()
     } catch {
-      spool.close()
+      // The first start has failed: what stands there isn't ours, and nothing is left beside it.
+      if spool.isNew { ballast.giveBack() }
+      spool.closeUnused()
       throw error
     }
   }
@@ -118,16 +127,16 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
     if isStranger {
       tick(nowMicroseconds: now)
       if let name = meter.count(intent.remoteIP) {
-        return countFlood(name, intent.requestID, now) ?? unrecorded(intent.requestID, now)
+        return countFlood(name, intent.requestID, now) ?? unrecorded(intent)
       }
     }
-    return take(intent, leaving: isStranger ? reserve : 0) ?? unrecorded(intent.requestID, now)
+    return take(intent, leaving: isStranger ? reserve : 0) ?? unrecorded(intent)
   }
 
-  /// Takes a slot, if more than `rest` are free.
+  /// Takes a slot, if more than `rest` are free and the disk has room.
   private func take(_ intent: borrowing Intent, leaving rest: Int) -> Ticket? {
     if free.count <= rest, !isClosed { handoff.reclaim(into: &free) }
-    guard !isClosed, free.count > rest, let slot = free.popLast() else { return nil }
+    guard !isClosed, hasSpace, free.count > rest, let slot = free.popLast() else { return nil }
     spool.begin(intent, slot: Int(slot))
     sequence &+= 1
     open[Int(slot)] = sequence
@@ -159,18 +168,17 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
       flood.ticket, Completion(outcome: .ok, status: nil, durationMicroseconds: max(0, seconds)))
   }
 
-  private func unrecorded(_ id: RequestID, _ now: Int64) -> Ticket? {
-    switch onFailure {
-    case .refuse:
-      handoff.countUnrecorded(
-        atMicroseconds: now, reason: "requests were refused: no room in the spool")
-      return nil
-    case .continue:
-      handoff.countUnrecorded(
-        atMicroseconds: now, reason: "requests were served unrecorded: no room in the spool")
-      return .none(id)
-    }
+  private func unrecorded(_ intent: borrowing Intent) -> Ticket? {
+    let fate = onFailure == .refuse ? "requests were refused" : "requests were served unrecorded"
+    let cause = hasSpace ? "no room in the spool" : "too little space on the audit's disk"
+    handoff.countUnrecorded(
+      atMicroseconds: intent.startMicroseconds, reason: "\(fate): \(cause)",
+      isExhausted: free.isEmpty)
+    return onFailure == .refuse ? nil : .none(intent.requestID)
   }
+
+  /// Whether the disk has room for what is recorded now.
+  private var hasSpace: Bool { refusing.isDisjoint(with: handoff.current) }
 
   /// Replaces the intent of a request in flight: more of it is known now. The id stays.
   public func amend(_ ticket: Ticket, _ intent: borrowing Intent) {
@@ -195,11 +203,22 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
     ticket.sequence != 0 && !isClosed && open[Int(ticket.slot)] == ticket.sequence
   }
 
-  /// Whether the record can be written. False while the database or the spool's disk fails;
-  /// requests are recorded in the spool as long as it has room. Any thread.
-  public var isHealthy: Bool {
-    handoff.isHealthy.load(ordering: .relaxed)
+  /// Whether nothing is wrong with the record. While the database or the disk fails, requests
+  /// are recorded in the spool as long as it has room. Any thread.
+  public var isHealthy: Bool { currentProblems.isEmpty }
+
+  /// What is wrong with the record now, a line each; it is over by itself when its cause is.
+  public var problems: [String] { currentProblems.lines }
+
+  private var currentProblems: Problems {
+    handoff.problems(nowMilliseconds: Self.monotonicMilliseconds())
   }
+
+  /// Requests that were not recorded since the start.
+  public var unrecordedRequests: Int { handoff.unrecorded.load(ordering: .relaxed) }
+
+  /// Damaged databases that were moved aside since the start, that of the start included.
+  public var databasesMovedAside: Int { handoff.movedAside.load(ordering: .relaxed) }
 
   /// Waits until everything completed is committed; false: the database can't be written.
   @discardableResult
@@ -228,6 +247,10 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
     clock_gettime(CLOCK_MONOTONIC, &time)
     return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
   }
+
+  static func monotonicMilliseconds() -> Int64 {
+    Int64(monotonicSeconds() * 1_000)
+  }
 }
 
 extension AuditLog {
@@ -246,8 +269,12 @@ extension AuditLog {
     return "\(environment["HOME"] ?? "/var/lib")/.local/state/\(file)"
   }
 
+  private static func folder(of path: String) -> String {
+    URL(fileURLWithPath: path).deletingLastPathComponent().path
+  }
+
   private static func createFolder(of path: String) throws(AuditError) {
-    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    let folder = folder(of: path)
     do {
       try FileManager.default.createDirectory(
         atPath: folder, withIntermediateDirectories: true,

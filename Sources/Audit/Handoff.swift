@@ -19,8 +19,39 @@ struct Gap: Equatable {
   var toMicroseconds: Int64
   var records: Int
   var reason: String
+  /// Not even a request that may take the last slot found one; not stored.
+  var isExhausted = false
   /// Of a flood from one address.
   var remoteIP: String?
+}
+
+/// What is wrong with the record at this moment; empty: all is well.
+struct Problems: OptionSet, Sendable {
+  let rawValue: UInt8
+
+  /// The database can't be written.
+  static let database = Problems(rawValue: 1)
+  /// The spool can't be brought to the disk, or its file was removed.
+  static let spool = Problems(rawValue: 2)
+  static let lowSpace = Problems(rawValue: 4)
+  static let noSpace = Problems(rawValue: 8)
+  /// Requests find no free slot, not even those with a credential.
+  static let unrecorded = Problems(rawValue: 16)
+  /// The writer thread waits for the disk.
+  static let stalled = Problems(rawValue: 32)
+
+  /// A line each, for people.
+  var lines: [String] {
+    let all: [(Problems, String)] = [
+      (.database, "the audit database can't be written"),
+      (.spool, "the audit spool can't be synced"),
+      (.lowSpace, "the audit's disk is nearly full"),
+      (.noSpace, "the audit's disk is full"),
+      (.unrecorded, "requests find no room in the audit spool"),
+      (.stalled, "the audit's disk doesn't answer"),
+    ]
+    return all.filter { contains($0.0) }.map { $0.1 }
+  }
 }
 
 final class Handoff: @unchecked Sendable {  // all but the atomics is guarded by `mutex`
@@ -30,7 +61,23 @@ final class Handoff: @unchecked Sendable {  // all but the atomics is guarded by
   let synced = Atomic<UInt64>(0)
   /// Set by the loop thread when it amends a record that was on the disk already.
   let isAmended = Atomic<Bool>(false)
-  let isHealthy = Atomic<Bool>(true)
+  /// Written by the writer thread.
+  let problems = Atomic<UInt8>(0)
+  /// When the writer thread last began its round; monotonic milliseconds.
+  let lastRound = Atomic<Int64>(.max)
+  /// Requests that were not recorded in this run.
+  let unrecorded = Atomic<Int>(0)
+  /// Databases that were moved aside in this run.
+  let movedAside = Atomic<Int>(0)
+
+  /// What the writer thread found in its last round.
+  var current: Problems { Problems(rawValue: problems.load(ordering: .relaxed)) }
+
+  /// The same, and whether the writer thread is stuck.
+  func problems(nowMilliseconds now: Int64) -> Problems {
+    let isStuck = now - lastRound.load(ordering: .relaxed) > Limits.stalledMilliseconds
+    return isStuck ? current.union(.stalled) : current
+  }
 
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
@@ -83,14 +130,17 @@ final class Handoff: @unchecked Sendable {  // all but the atomics is guarded by
   }
 
   /// Loop thread: counts a request that is not recorded.
-  func countUnrecorded(atMicroseconds now: Int64, reason: String) {
+  func countUnrecorded(atMicroseconds now: Int64, reason: String, isExhausted: Bool) {
+    unrecorded.add(1, ordering: .relaxed)
     pthread_mutex_lock(mutex)
-    if gap == nil {
-      gap = Gap(fromMicroseconds: now, toMicroseconds: now, records: 0, reason: reason)
-    }
-    gap?.toMicroseconds = now
-    gap?.records += 1
-    pthread_mutex_unlock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    var new =
+      gap ?? Gap(fromMicroseconds: now, toMicroseconds: now, records: 0, reason: reason)
+    new.fromMicroseconds = min(new.fromMicroseconds, now)  // the clock may have been set back
+    new.toMicroseconds = max(new.toMicroseconds, now)
+    new.records += 1
+    if isExhausted { new.isExhausted = true }
+    gap = new
   }
 
   /// Asks the writer to commit what is complete and waits for its answer; false: it could not.

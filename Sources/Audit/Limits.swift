@@ -46,6 +46,8 @@ enum Limits {
   static let longestBackoffMilliseconds = 1_000
   static let busySeconds = 1.0
   static let closeSeconds = 5.0
+  /// A round of the writer that takes longer waits for a disk that hangs.
+  static let stalledMilliseconds: Int64 = 5_000
   /// Polls between two looks at whether the database's file is still the one that is open.
   static let pollsPerFileCheck = 20
   /// A longer time without records becomes several rows.
@@ -58,10 +60,29 @@ enum Limits {
   /// Keeps the inner pages of the indexes of millions of rows.
   static let pageCacheKiB = 16 * 1_024
 
+  // Disk.
+  /// Given back when the disk is full: room for the rows of a full spool and for pruning.
+  static let ballastBytes: Int64 = 32 * 1_024 * 1_024
+  /// With less than this free, requests are refused.
+  static let lowWaterBytes: Int64 = 64 * 1_024 * 1_024
+  /// With less than this free, SQLite's next commit may fail.
+  static let fullDiskBytes: Int64 = 1_024 * 1_024
+  /// A disk that damages one file after the other must not be filled with them.
+  static let secondsBetweenReplacements = 60.0
+
   // Reports.
   static let reportRows = 1_000
   /// Ranges of one object read by one person that are told apart.
   static let rangesPerObject = 10_000
+  /// Collections, persons, objects and error codes on a page, each; and those in its pictures.
+  static let reportNames = 20
+  static let chartNames = 10
+  /// Operations on a page; the others are one.
+  static let reportOperations = 40
+  /// Bars of a picture over time.
+  static let chartBuckets = 240
+  /// Characters of a name in a picture.
+  static let chartNameCharacters = 36
   /// Databases that are asked as one: SQLite attaches ten to the first.
   static let databases = 11
 

@@ -84,7 +84,7 @@ public struct QueryFilter: Sendable {
     report.collectionID = collectionID
     report.keyPrefix = keyPrefix
     report.user = user
-    var (condition, arguments) = report.conditions(time: "start_us", hasKeys: true)
+    var (condition, arguments) = report.conditions(isJoined: true)
     for (column, value) in [("operation", operation), ("outcome", outcome?.name)] {
       guard let value else { continue }
       condition += " AND \(column) = ?"

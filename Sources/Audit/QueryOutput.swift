@@ -55,8 +55,9 @@ public enum QueryValue: Equatable, Sendable {
 
   fileprivate func padded(to width: Int) -> String {
     let text = QueryOutput.visible(description)
-    let cut = text.count > width ? text.prefix(width - 1) + "…" : Substring(text)
-    let padding = String(repeating: " ", count: width - cut.count)
+    let isLong = TextWidth.columns(text) > width
+    let cut = isLong ? TextWidth.prefix(text, columns: width - 1) + "…" : text
+    let padding = String(repeating: " ", count: width - TextWidth.columns(cut))
     return isNumber ? padding + cut : cut + padding
   }
 }
@@ -116,10 +117,11 @@ public struct QueryOutput {
   // MARK: Table
 
   private mutating func beginTable() throws {
-    var wanted = columns.map { Self.visible($0).count }
+    var wanted = columns.map { TextWidth.columns(Self.visible($0)) }
     for row in measured {
       for (column, value) in row.enumerated() {
-        wanted[column] = max(wanted[column], Self.visible(value.description).count)
+        let columns = TextWidth.columns(Self.visible(value.description))
+        wanted[column] = max(wanted[column], columns)
       }
     }
     let widths = Self.fit(wanted, width)

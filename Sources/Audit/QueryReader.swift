@@ -13,8 +13,9 @@ public final class QueryReader {
   private let proof: Int32?
   /// Where the record is; the first of several.
   public let path: String
-  /// How many databases are asked as one.
-  private(set) var databases = 1
+  /// The databases that are asked as one.
+  private(set) var paths: [String]
+  var databases: Int { paths.count }
 
   /// Opens an audit database for reading; the views of the `others` are joined to its own, so
   /// that several instances are asked as one.
@@ -28,7 +29,7 @@ public final class QueryReader {
     guard paths.count > 1 else { return }
     do {
       try queue.inDatabase { db in try Self.join(db, paths.dropFirst().map(absolutePath)) }
-      databases = paths.count
+      self.paths = paths.map(absolutePath)
     } catch {
       let cause = (error as? DatabaseError)?.message ?? "\(error)"
       throw AuditError(.unusable, "cannot ask the audit databases as one: \(cause)")
@@ -39,6 +40,7 @@ public final class QueryReader {
   public init(path: String) throws(AuditError) {
     let path = absolutePath(path)
     self.path = path
+    paths = [path]
     guard FileManager.default.fileExists(atPath: path) else {
       throw AuditError(
         .unusable, "there is no audit database at \(path); name the server's with --audit-db")
@@ -164,7 +166,7 @@ public final class QueryReader {
   func print(
     _ sql: String, _ arguments: StatementArguments, _ output: inout QueryOutput
   ) throws {
-    do {
+    try translating {
       try queue.read { db in
         let statement = try db.makeStatement(sql: sql)
         guard statement.isReadonly else {
@@ -177,8 +179,19 @@ public final class QueryReader {
         }
         try output.end()
       }
+    }
+  }
+
+  /// What SQLite says becomes a line for people.
+  func translating<Result>(_ body: () throws -> Result) throws -> Result {
+    do {
+      return try body()
     } catch let error as DatabaseError {
-      throw QueryError("SQLite: \(error.message ?? "\(error.resultCode)")")
+      // GRDB's own refusal of a second statement, which speaks to programmers.
+      guard error.resultCode != .SQLITE_MISUSE else {
+        throw QueryError("one statement at a time: leave out what follows the first ;")
+      }
+      throw QueryError(explanation(of: error))
     }
   }
 
@@ -198,7 +211,8 @@ public final class QueryReader {
   }
 }
 
-/// A path that SQLite doesn't take for a URI.
+/// A path that SQLite doesn't take for a URI, and the same one for all symbolic links to a file:
+/// the spool that keeps a second server out stands beside the file itself.
 func absolutePath(_ path: String) -> String {
-  URL(fileURLWithPath: path).path
+  URL(fileURLWithPath: path).resolvingSymlinksInPath().path
 }

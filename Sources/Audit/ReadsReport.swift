@@ -53,7 +53,11 @@ extension QueryReader {
   ]
 
   func reads(_ filter: ReportFilter, _ output: inout QueryOutput) throws {
-    let (condition, arguments) = filter.conditions(time: "start_us", hasKeys: true)
+    try translating { try printReads(filter, &output) }
+  }
+
+  private func printReads(_ filter: ReportFilter, _ output: inout QueryOutput) throws {
+    let (condition, arguments) = filter.conditions(isJoined: databases > 1)
     let sql = """
       SELECT identity_id, username, collection_id, object_key, operation, status, range, bytes_out,
         object_size, time, auth_result

@@ -2,7 +2,11 @@
 //
 // The conditions are on columns that have an index behind the view, at least on the time. Sums come
 // from `rollups`, which outlive pruned rows; they are of whole hours.
+//
+// A sum over requests is made of a subquery with LIMIT -1: SQLite then leaves out those of the
+// view's tables of which no column is asked.
 
+import Foundation
 import GRDB
 
 /// A question of `audit report`.
@@ -41,34 +45,85 @@ public struct ReportFilter: Sendable {
 
   public init() {}
 
-  /// Conditions on a view, with `time` as the name of its column of microseconds.
-  func conditions(time: String, hasKeys: Bool) -> (sql: String, arguments: StatementArguments) {
-    var conditions: [String] = []
-    var arguments: StatementArguments = []
-    func add(_ condition: String, _ values: any DatabaseValueConvertible...) {
-      conditions.append(condition)
-      arguments += StatementArguments(values)
+  /// Conditions on a view of requests, of one database or of several.
+  ///
+  /// With a time a collection is not looked up in its index, which would be read whole (`+` keeps
+  /// SQLite from it), unless there is a prefix, which that index serves.
+  func conditions(isJoined: Bool) -> (sql: String, arguments: StatementArguments) {
+    var all = Conditions()
+    if let since { all.add("start_us >= ?", since) }
+    if let until { all.add("start_us < ?", until) }
+    if let collectionID {
+      let isOfTime = keyPrefix == nil && (since != nil || until != nil)
+      all.add("\(isOfTime ? "+" : "")collection_id = ?", collectionID.lowercased())
     }
-    if let since { add("\(time) >= ?", since) }
-    if let until { add("\(time) < ?", until) }
-    if let collectionID { add("collection_id = ?", collectionID.lowercased()) }
-    if let user { add("(username = ? OR identity_id = ?)", user, user.lowercased()) }
-    if hasKeys, let keyPrefix {
-      add("object_key >= ?", keyPrefix)
-      if let end = QueryFilter.successor(ofPrefix: keyPrefix) { add("object_key < ?", end) }
+    if let user { all.add(user: user) }
+    if let keyPrefix { all.add(keyPrefix: keyPrefix, everywhere: collectionID == nil && !isJoined) }
+    return all.both
+  }
+
+  /// Conditions on `rollups`: hours that begin in the time.
+  func conditionsOfHours() -> (sql: String, arguments: StatementArguments) {
+    func hour(_ time: Int64) -> Int64 {
+      time / Rollup.hourMicroseconds + (time % Rollup.hourMicroseconds > 0 ? 1 : 0)
     }
-    return (conditions.isEmpty ? "1" : conditions.joined(separator: " AND "), arguments)
+    var all = Conditions()
+    if let since { all.add("hour_number >= ?", hour(since)) }
+    if let until { all.add("hour_number < ?", hour(until)) }
+    if let collectionID { all.add("collection_id = ?", collectionID.lowercased()) }
+    if let user { all.add(user: user) }
+    return all.both
+  }
+}
+
+/// Conditions that all must hold.
+private struct Conditions {
+  private var conditions: [String] = []
+  private var arguments: StatementArguments = []
+
+  var both: (sql: String, arguments: StatementArguments) {
+    (conditions.isEmpty ? "1" : conditions.joined(separator: " AND "), arguments)
+  }
+
+  mutating func add(_ condition: String, _ values: any DatabaseValueConvertible...) {
+    conditions.append(condition)
+    arguments += StatementArguments(values)
+  }
+
+  /// An identity's UUID is no username, so that one index answers, not two.
+  mutating func add(user: String) {
+    if UUID(uuidString: user) != nil {
+      add("identity_id = ?", user.lowercased())
+    } else {
+      add("username = ?", user)
+    }
+  }
+
+  /// `everywhere`: in all collections of this database.
+  mutating func add(keyPrefix: String, everywhere: Bool) {
+    let end = QueryFilter.successor(ofPrefix: keyPrefix)
+    let isLess = end == nil ? "" : " AND object_key < ?"
+    let range = StatementArguments([keyPrefix, end].compactMap { $0 })
+    conditions.append(
+      everywhere
+        ? """
+        id IN (SELECT id FROM request WHERE collection_pk IN (SELECT collection_pk FROM collection)
+          AND object_key >= ?\(isLess))
+        """ : "object_key >= ?\(isLess)")
+    arguments += range
   }
 }
 
 extension Report {
   /// The SELECT; nil: the report is more than one (`reads`).
-  func statement(_ filter: ReportFilter) -> (sql: String, arguments: StatementArguments)? {
-    let (condition, values) = filter.conditions(
-      time: isOfHours ? "hour_us" : "start_us", hasKeys: !isOfHours)
-    let arguments = values + [filter.limit]
+  func statement(
+    _ filter: ReportFilter, isJoined: Bool
+  ) -> (sql: String, arguments: StatementArguments)? {
+    let (condition, values) =
+      isOfHours ? filter.conditionsOfHours() : filter.conditions(isJoined: isJoined)
     guard let sql = sql(condition) else { return nil }
-    return (sql + " LIMIT ?", arguments)
+    let limits = self == .slow ? [filter.limit, filter.limit] : [filter.limit]
+    return (sql + " LIMIT ?", values + StatementArguments(limits))
   }
 
   private func sql(_ condition: String) -> String? {
@@ -84,7 +139,9 @@ extension Report {
       """
       SELECT duration_ms, time, operation, status, outcome, bytes_out, upstream_calls, username,
         collection_id, object_key, request_id
-      FROM requests WHERE \(condition) ORDER BY duration_ms DESC
+      FROM requests WHERE id IN (
+        SELECT id FROM requests WHERE \(condition) ORDER BY duration_ms DESC LIMIT ?)
+      ORDER BY duration_ms DESC
       """
     case .deletes:
       """
@@ -95,8 +152,11 @@ extension Report {
     case .clients:
       """
       SELECT remote_ip, user_agent, count(*) AS requests, count(DISTINCT identity_id) AS persons,
-        sum(outcome <> 'ok') AS errors, min(time) AS first, max(time) AS last
-      FROM requests WHERE \(condition) GROUP BY remote_ip, user_agent ORDER BY first DESC
+        sum(outcome <> 'ok') AS errors,
+        \(Schema.time("min(start_us)")) AS first, \(Schema.time("max(start_us)")) AS last
+      FROM (SELECT remote_ip, user_agent, identity_id, outcome, start_us
+        FROM requests WHERE \(condition) LIMIT -1)
+      GROUP BY remote_ip, user_agent ORDER BY first DESC
       """
     case .top:
       """
@@ -129,7 +189,7 @@ extension QueryReader {
   public func report(
     _ report: Report, _ filter: ReportFilter, _ output: inout QueryOutput
   ) throws {
-    if let (sql, arguments) = report.statement(filter) {
+    if let (sql, arguments) = report.statement(filter, isJoined: databases > 1) {
       try print(sql, arguments, &output)
     } else {
       try reads(filter, &output)

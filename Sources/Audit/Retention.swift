@@ -5,11 +5,27 @@ struct Retention {
   private let microseconds: Int64
   private var pruner: Pruner?
   private var due: Double
+  private let wall: () -> Int64
   private let now: () -> Double
 
-  init(days: Int, now: @escaping () -> Double = AuditLog.monotonicSeconds) {
+  init(
+    days: Int, now: @escaping () -> Double = AuditLog.monotonicSeconds,
+    wall: @escaping () -> Int64 = AuditLog.wallMicroseconds
+  ) {
     microseconds = Int64(days) * 86_400_000_000
+    self.wall = wall
     self.now = now
+    due = now()
+  }
+
+  /// Looks for rows to let go now, not only in the next hour.
+  mutating func hurry() {
+    due = min(due, now())
+  }
+
+  /// The database is another one: what was begun there is over.
+  mutating func restart() {
+    pruner = nil
     due = now()
   }
 
@@ -22,7 +38,7 @@ struct Retention {
     }
     guard now() >= due else { return nil }
     due = now() + Limits.secondsPerRetention
-    let before = AuditLog.wallMicroseconds() - microseconds
+    let before = wall() - microseconds
     if try store.hasRows(before: before) { pruner = try store.beginPruning(before: before) }
     return nil
   }

@@ -20,7 +20,9 @@ enum Schema {
   ]
 
   /// What several databases answer together.
-  static let sharedViews = ["requests", "reads", "rollups", "notes", "gaps"]
+  static let sharedViews = [
+    "requests", "reads", "rollups", "notes", "gaps", "ocsf", "gcs_operation",
+  ]
 
   static var migrator: DatabaseMigrator {
     var migrator = DatabaseMigrator()
@@ -35,17 +37,27 @@ enum Schema {
       try db.execute(sql: "DROP VIEW requests")
       try db.execute(sql: stewardship)
       try db.execute(sql: view)
+      try db.execute(sql: viewsForOthers)
+      try document(db)
       try noteUncovered(db)
       try db.execute(sql: "PRAGMA user_version = 2")
     }
     return migrator
   }
 
-  /// Rows of the first version have no leaves: a note in the chain says which these are.
+  /// Rows of the first version have no leaves: a note in the chain says which these are. They
+  /// have no sums either, until here.
   private static func noteUncovered(_ db: Database) throws {
     let rows = try Int64.fetchOne(db, sql: "SELECT count(*) FROM request") ?? 0
     guard rows > 0 else { return }
     let last = try Int64.fetchOne(db, sql: "SELECT max(id) FROM request") ?? 0
+    try db.execute(
+      sql: """
+        INSERT INTO rollup_hour SELECT start_us / \(Rollup.hourMicroseconds),
+          ifnull(collection_pk, 0), ifnull(principal_pk, 0), operation, count(*),
+          sum(outcome <> 'ok'), sum(bytes_in), sum(bytes_out), sum(ifnull(duration_us, 0))
+        FROM request GROUP BY 1, 2, 3, 4
+        """)
     _ = try Steward.note(
       "migrate", ["rows": .integer(rows), "last_id": .integer(last)], by: "globus-s3-frontend", db)
   }
@@ -117,7 +129,7 @@ enum Schema {
       l.remote_ip, l.peer_ip, l.user_agent, r.auth, r.auth_result,
       r.upstream_host, r.upstream_status, r.upstream_calls, r.start_us, r.id
     FROM request r
-      JOIN client l USING(client_pk)
+      LEFT JOIN client l ON l.client_pk = r.client_pk
       LEFT JOIN principal p ON p.principal_pk = r.principal_pk
       LEFT JOIN credential c ON c.credential_pk = r.credential_pk
       LEFT JOIN collection k ON k.collection_pk = r.collection_pk;

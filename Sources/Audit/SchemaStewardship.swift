@@ -14,6 +14,11 @@ extension Schema {
     DROP TABLE principal;
     ALTER TABLE principal_2 RENAME TO principal;
     CREATE INDEX principal_name ON principal(username);
+    DROP INDEX request_failed;
+    CREATE INDEX request_failed ON request(start_us) WHERE outcome <> 'ok';
+    CREATE INDEX request_deleted_time ON request(start_us)
+      WHERE operation IN ('DeleteObject', 'DeleteObjects');
+    CREATE INDEX request_sign_in ON request(credential_pk) WHERE operation = 'AuthCallback';
 
     CREATE TABLE leaf(
       seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -44,7 +49,7 @@ extension Schema {
     CREATE VIEW rollups AS SELECT
       strftime('%Y-%m-%dT%H:%M:%SZ', h.hour * 3600, 'unixepoch') AS hour,
       k.collection_id, p.identity_id, p.username, h.operation, h.requests, h.errors, h.bytes_in,
-      h.bytes_out, h.duration_us, h.hour * 3600000000 AS hour_us
+      h.bytes_out, h.duration_us, h.hour * 3600000000 AS hour_us, h.hour AS hour_number
     FROM rollup_hour h
       LEFT JOIN collection k ON k.collection_pk = h.collection_pk
       LEFT JOIN principal p ON p.principal_pk = h.principal_pk;
@@ -68,6 +73,9 @@ extension Schema {
         || printf('.%06dZ', from_us % 1000000) AS time,
       (to_us - from_us) / 1000000.0 AS seconds, records, reason, remote_ip, from_us
     FROM gap;
+    CREATE TABLE documentation(
+      name TEXT NOT NULL, column TEXT NOT NULL, unit TEXT NOT NULL, meaning TEXT NOT NULL,
+      UNIQUE(name, column)) STRICT;
     CREATE TRIGGER note_immutable BEFORE UPDATE ON note
       BEGIN SELECT RAISE(ABORT, 'audit records are append-only'); END;
     CREATE TRIGGER gap_immutable BEFORE UPDATE ON gap

@@ -55,6 +55,9 @@ extension Steward {
           DELETE FROM credential_collection WHERE collection_pk <> \(number)
             OR credential_pk NOT IN (SELECT credential_pk FROM credential);
           DELETE FROM client WHERE client_pk NOT IN (SELECT client_pk FROM request);
+          INSERT INTO gap(from_us, to_us, records, reason)
+            SELECT from_us, to_us, records, reason FROM gap WHERE remote_ip IS NOT NULL;
+          DELETE FROM gap WHERE remote_ip IS NOT NULL;
           DELETE FROM leaf; DELETE FROM checkpoint; DELETE FROM signer; DELETE FROM note;
           DELETE FROM sqlite_sequence;
           """)

@@ -16,6 +16,8 @@ import Synchronization
 
 final class Spool {
   private(set) var slotCount: Int
+  /// There was none before.
+  let isNew: Bool
   private let path: String
   private let descriptor: Int32
   private var mapping: UnsafeMutableRawPointer
@@ -28,8 +30,10 @@ final class Spool {
     do throws(AuditError) {
       if let found = try SpoolHeader.read(descriptor, path, checksum) {
         slotCount = found
+        isNew = false
       } else {
         slotCount = slots
+        isNew = true
         try SpoolHeader.format(descriptor, path, slots: slots, checksum)
       }
       mapping = try Self.map(descriptor, path, slots: slotCount)
@@ -131,8 +135,17 @@ final class Spool {
     return record
   }
 
+  /// Frees a slot that is not given back yet, and wipes it: who is forgotten in the record must
+  /// not be remembered here.
   func free(slot: Int) {
+    let word = word(of: slot)
     publish(SlotWord(state: .free, intent: 0, completion: 0), slot: slot)
+    let last = min(max(word.intent, word.completion), Limits.slotBytes - PartWriter.headerBytes)
+    let length = (start(of: slot) + last).loadUnaligned(fromByteOffset: 4, as: UInt32.self)
+    let half = Limits.slotBytes / 2
+    // Most records leave the second page alone, and so does this.
+    let isLong = last + PartWriter.headerBytes + Int(length) > half
+    memset(start(of: slot), 0, isLong ? Limits.slotBytes : half)
   }
 
   /// Brings the file to the disk; the errno on failure.
@@ -146,6 +159,17 @@ final class Spool {
     try SpoolHeader.format(descriptor, path, slots: slots, checksum)
     mapping = try Self.map(descriptor, path, slots: slots)
     slotCount = slots
+  }
+
+  /// Whether the file at the path is still the one that is open.
+  var isInPlace: Bool {
+    FileIdentity(path: path) == FileIdentity(descriptor: descriptor)
+  }
+
+  /// Closes the spool of a start that failed, and removes it if it was made for that.
+  func closeUnused() {
+    if isNew { unlink(path) }
+    close()
   }
 
   /// Gives up mapping and lock; nothing may be called afterwards.

@@ -36,11 +36,20 @@ enum SpoolHeader {
     }
     let crc = page.withUnsafeBytes { checksum($0.baseAddress!, count: usedBytes - 4) }
     guard field(20) == crc else {
-      throw AuditError(.unusable, "the audit spool \(path) has a damaged header; move it away")
+      throw AuditError(
+        .unusable,
+        "the audit spool \(path) has a damaged header; move it away: the next start records the gap"
+      )
     }
     guard field(8) <= version else {
       throw AuditError(
         .newer, "the audit spool \(path) is of a newer version of this program; update it")
+    }
+    guard field(8) == version else {
+      throw AuditError(
+        .unusable,
+        "the audit spool \(path) is of an older version of this program: start and stop that "
+          + "version once, so that it puts what it holds into the database")
     }
     guard field(12) == Limits.slotBytes, 1...Limits.maximumSlots ~= Int(field(16)) else {
       throw AuditError(.unusable, "the audit spool \(path) has an unknown size; move it away")
@@ -68,6 +77,29 @@ enum SpoolHeader {
         "cannot reserve \(fileBytes(slots: slots) >> 20) MiB for the audit spool \(path): "
           + "\(reason(cause)); free space or choose another --audit-db")
     }
+  }
+}
+
+/// Which file it is.
+struct FileIdentity: Equatable {
+  private let device: dev_t
+  private let inode: ino_t
+
+  init?(path: String) {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return nil }
+    self.init(status)
+  }
+
+  init?(descriptor: Int32) {
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { return nil }
+    self.init(status)
+  }
+
+  private init(_ status: stat) {
+    device = status.st_dev
+    inode = status.st_ino
   }
 }
 

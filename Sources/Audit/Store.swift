@@ -10,40 +10,37 @@ import GRDB
 final class Store {
   /// The number of this server's run in the record; set by `beginRun`.
   private(set) var run: Int64 = 0
+  /// When the first run of the record began; nil in a new one.
+  let began: Int64?
   private let queue: DatabaseQueue
   private let inserter = Inserter()
   private let path: String
   private let identity: FileIdentity?
 
-  /// Opens or creates the database and brings its schema up to date.
-  init(path: String) throws(AuditError) {
+  /// Opens or creates the database and brings its schema up to date. Throws `AuditError` for what
+  /// must not be touched, `DatabaseError` for what SQLite can't do.
+  init(path: String) throws {
     self.path = path
+    try Self.createFile(path)
+    var configuration = Configuration()
+    configuration.label = "audit"
+    configuration.busyMode = .timeout(Limits.busySeconds)
+    configuration.observesSuspensionNotifications = false
+    // A row mentions only names that the transaction made, found, or remembers from a time since
+    // which nobody else has written: `Inserter.beginBatch` sees to it.
+    configuration.foreignKeysEnabled = false
+    queue = try DatabaseQueue(path: path, configuration: configuration)
     do {
-      try Self.createFile(path)
-      var configuration = Configuration()
-      configuration.label = "audit"
-      configuration.busyMode = .timeout(Limits.busySeconds)
-      configuration.observesSuspensionNotifications = false
-      // A row mentions only names that the transaction made, found, or remembers from a time
-      // since which nobody else has written: `Inserter.beginBatch` sees to it.
-      configuration.foreignKeysEnabled = false
-      queue = try DatabaseQueue(path: path, configuration: configuration)
       try queue.writeWithoutTransaction { db in try Self.prepare(db, path) }
       try Schema.migrator.migrate(queue)
-      identity = FileIdentity(path: path)
-    } catch let error as AuditError {
-      throw error
-    } catch let error as DatabaseError where error.resultCode == .SQLITE_NOTADB {
-      throw AuditError(.notOurs, "\(path) is not a database; choose another --audit-db")
+      began = try queue.read { db in
+        try Int64.fetchOne(db, sql: "SELECT min(started_us) FROM server_run")
+      }
     } catch {
-      throw Self.unusable(path, error)
+      try? queue.close()
+      throw error
     }
-  }
-
-  private static func unusable(_ path: String, _ error: any Error) -> AuditError {
-    let cause = (error as? DatabaseError)?.message ?? "\(error)"
-    return AuditError(
-      .unusable, "cannot open the audit database \(path): \(cause); check --audit-db")
+    identity = FileIdentity(path: path)
   }
 
   /// An empty file that only its owner can read: SQLite gives `-wal` and `-shm` the same mode.
@@ -86,6 +83,20 @@ final class Store {
   /// The greatest id of the record, 0 if it is empty.
   func lastID() throws -> Int64 {
     try queue.read { db in try Int64.fetchOne(db, sql: "SELECT max(id) FROM request") } ?? 0
+  }
+
+  /// When the newest record began; nil in an empty record.
+  func lastStart() throws -> Int64? {
+    try queue.read { db in
+      try Int64.fetchOne(db, sql: "SELECT start_us FROM request ORDER BY id DESC LIMIT 1")
+    }
+  }
+
+  /// Whether the run before did not end, or ended with requests left in the spool.
+  func lastRunWasCut() throws -> Bool {
+    try queue.read { db in
+      try Bool.fetchOne(db, sql: "SELECT clean = 0 FROM server_run ORDER BY run_id DESC LIMIT 1")
+    } ?? false
   }
 
   /// Attributes what is inserted from here on to the run before this one.
@@ -200,21 +211,19 @@ final class Store {
     try queue.close()
   }
 
+  /// Closes a database that can't be used any more. Its files are then nobody's: SQLite would
+  /// delete the log of whatever stands at the path by then.
+  func abandon() {
+    try? queue.close()
+  }
+
+  /// Gives the log's space back to the disk, as far as readers allow.
+  func shrinkLog() {
+    _ = try? queue.writeWithoutTransaction { db in try db.checkpoint(.truncate) }
+  }
+
   /// Whether the file at the path is still the one that is open.
   var isInPlace: Bool {
     FileIdentity(path: path) == identity
-  }
-}
-
-/// Which file stands at a path.
-private struct FileIdentity: Equatable {
-  private let device: dev_t
-  private let inode: ino_t
-
-  init?(path: String) {
-    var status = stat()
-    guard stat(path, &status) == 0 else { return nil }
-    device = status.st_dev
-    inode = status.st_ino
   }
 }

@@ -12,33 +12,47 @@ import Logging
 final class Writer: @unchecked Sendable {  // after `start`, all state is the audit thread's
   private let options: AuditLog.Options
   private let spool: Spool
+  private let ballast: Ballast
   private let handoff: Handoff
+  private let opening: Opening
   private let logger: Logger
   private let signer: Ed25519.PrivateKey
   private var checkpoints = CheckpointSchedule()
   private var retention: Retention?
   private var store: Store?
+  /// Why the database has to be opened anew, and since when the one before had records.
+  private var reopening = (reason: "", since: Int64(0))
+  private var lastMovedAside = -Limits.secondsBetweenReplacements
   private var schedule = SyncSchedule()
   private var pending: [CompletedSlot] = []
   private var seenGap: Gap?
   private var failure: String?
   private var isSyncDue = false
   private var syncFailure: Int32 = 0
+  private var isSpoolGone = false
+  private var space = Ballast.State.ample
   private var backoffMilliseconds = 0
   private var polls = 0
 
   init(
-    _ options: AuditLog.Options, spool: Spool, store: Store, signer: Ed25519.PrivateKey,
-    handoff: Handoff, logger: Logger
+    _ opening: Opening, _ opened: Opening.Opened, spool: Spool, ballast: Ballast,
+    signer: Ed25519.PrivateKey, handoff: Handoff
   ) {
-    self.options = options
+    options = opening.options
+    logger = opening.logger
+    self.opening = opening
     self.spool = spool
-    self.store = store
+    self.ballast = ballast
     self.signer = signer
     self.handoff = handoff
-    self.logger = logger
-    retention = options.retentionDays.map { Retention(days: $0) }
+    store = opened.store
+    if opened.wasMovedAside { handoff.movedAside.add(1, ordering: .relaxed) }
+    retention = options.retentionDays.map {
+      Retention(days: $0, wall: options.machine.wallMicroseconds)
+    }
     pending.reserveCapacity(spool.slotCount)
+    checkSpace()
+    publish(nil)
   }
 
   func start() {
@@ -52,16 +66,30 @@ final class Writer: @unchecked Sendable {  // after `start`, all state is the au
     while true {
       let work = handoff.wait(
         milliseconds: max(Limits.pollMilliseconds, backoffMilliseconds), into: &pending)
-      checkFile()
+      polls += 1
+      handoff.lastRound.store(AuditLog.monotonicMilliseconds(), ordering: .relaxed)
+      if polls % Limits.pollsPerFileCheck == 0 { checkFiles() }
       commitPending(gap: due(work.gap, isStopping: work.isStopping))
       checkpointIfDue()
       pruneIfDue()
       syncSpool()
+      publish(work.gap)
       handoff.flushDone(work.flush, worked: failure == nil)
       if work.isStopping { break }
     }
     finish()
     handoff.stopped()
+  }
+
+  /// Tells the loop thread, and whoever asks for readiness, what is wrong.
+  private func publish(_ gap: Gap?) {
+    var problems: Problems = []
+    if failure != nil { problems.insert(.database) }
+    if syncFailure != 0 || isSpoolGone { problems.insert(.spool) }
+    if space == .low { problems.insert(.lowSpace) }
+    if space == .full { problems.insert(.noSpace) }
+    if gap?.isExhausted == true { problems.insert(.unrecorded) }
+    handoff.problems.store(problems.rawValue, ordering: .relaxed)
   }
 
   /// A gap is recorded once it no longer grows, or when it has become long.
@@ -101,7 +129,7 @@ final class Writer: @unchecked Sendable {  // after `start`, all state is the au
     guard failure == nil, checkpoints.isDue, let store else { return }
     do {
       let checkpoint = try store.checkpoint(
-        signedWith: signer, atMicroseconds: AuditLog.wallMicroseconds())
+        signedWith: signer, atMicroseconds: options.machine.wallMicroseconds())
       if checkpoints.written(), let checkpoint { logHead(checkpoint) }
     } catch {
       failed(error)
@@ -137,27 +165,67 @@ final class Writer: @unchecked Sendable {  // after `start`, all state is the au
     return record
   }
 
-  /// The database; opened again if it was removed, replaced or could not be opened then.
+  /// The database; opened again if it was removed, replaced or damaged.
   private func openedStore() throws -> Store {
     if let store { return store }
-    let opened = try Store(path: options.databasePath)
-    try opened.beginRun(atMicroseconds: AuditLog.wallMicroseconds(), version: options.version)
-    let now = AuditLog.wallMicroseconds()
-    try opened.insert(
-      [],
-      gap: Gap(
-        fromMicroseconds: now, toMicroseconds: now, records: 0,
-        reason: "the database's file was removed or replaced while the server ran"))
+    let opened = try opening.anew(because: reopening.reason, since: reopening.since)
+    retention?.restart()
     store = opened
     return opened
   }
 
-  private func checkFile() {
-    polls += 1
-    guard polls % Limits.pollsPerFileCheck == 0, let store, !store.isInPlace else { return }
-    logger.error("the audit database was removed or replaced: opening it anew")
-    self.store = nil
-    failure = failure ?? ""
+  /// Gives up the open database; the next commit opens what stands at the path then.
+  private func leave(_ old: Store, because reason: String) {
+    reopening = (reason, old.began ?? options.machine.wallMicroseconds())
+    old.abandon()
+    store = nil
+  }
+
+  private func checkFiles() {
+    if let store, !store.isInPlace {
+      logger.error("the audit database was removed or replaced: opening it anew")
+      store.shrinkLog()  // SQLite would leave it for the file that stands there now
+      leave(store, because: "the database's file was removed or replaced while the server ran")
+      opening.moveLogAside()
+      failure = failure ?? ""
+    }
+    if !spool.isInPlace, !isSpoolGone {
+      logger.error("the audit spool was removed: a crash would lose records; restart the server")
+    }
+    isSpoolGone = !spool.isInPlace
+    checkSpace()
+  }
+
+  /// Looks at the disk. What SQLite calls full stays so until it can write again.
+  private func checkSpace() {
+    if space != .ample { store?.shrinkLog() }
+    if space != .full || failure == nil { _ = ballast.look() }
+    takeNoteOfSpace()
+  }
+
+  private func takeNoteOfSpace() {
+    guard ballast.state != space else { return }
+    space = ballast.state
+    let metadata: Logger.Metadata = [
+      "free_mib": "\((ballast.bytesFree ?? 0) >> 20)",
+      "needed_mib": "\(ballast.bytesNeeded >> 20)",
+    ]
+    let fate = options.onFailure == .refuse ? "refused" : "served unrecorded"
+    switch space {
+    case .ample:
+      logger.notice("the audit's disk has room again", metadata: metadata)
+    case .low where options.onFailure == .continue:
+      logger.error("the audit's disk is nearly full: free space", metadata: metadata)
+    case .low:
+      logger.error(
+        "the audit's disk is nearly full: requests are refused until there is room",
+        metadata: metadata)
+    case .full:
+      logger.error(
+        "the audit's disk is full: the ballast was given back so that pruning works, and requests are \(fate)",
+        metadata: metadata)
+    }
+    if space != .ample { retention?.hurry() }
   }
 
   private func failed(_ error: any Error) {
@@ -165,13 +233,29 @@ final class Writer: @unchecked Sendable {  // after `start`, all state is the au
     if failure != kind {
       logger.error(
         "the audit database cannot be written; records stay in the spool",
-        metadata: ["cause": "\((error as? DatabaseError)?.message ?? "\(error)")"])
+        metadata: ["cause": "\(error.text)"])
     }
     failure = kind
-    handoff.isHealthy.store(false, ordering: .relaxed)
     backoffMilliseconds = min(
       max(backoffMilliseconds * 2, Limits.firstBackoffMilliseconds),
       Limits.longestBackoffMilliseconds)
+    if error.isFull { ballast.giveBack() }
+    takeNoteOfSpace()
+    if error.isDamage { replaceDamaged(error) }
+  }
+
+  /// Moves a damaged database aside, but not one after the other.
+  private func replaceDamaged(_ cause: any Error) {
+    let now = AuditLog.monotonicSeconds()
+    guard now - lastMovedAside >= Limits.secondsBetweenReplacements else { return }
+    if let store { leave(store, because: "the database was damaged") }
+    do {
+      reopening.reason = try opening.moveAside(because: cause)
+      lastMovedAside = now
+      handoff.movedAside.add(1, ordering: .relaxed)
+    } catch {
+      logger.error("\(error)")
+    }
   }
 
   private func recovered() {
@@ -179,7 +263,6 @@ final class Writer: @unchecked Sendable {  // after `start`, all state is the au
     logger.notice("the audit database can be written again")
     failure = nil
     backoffMilliseconds = 0
-    handoff.isHealthy.store(syncFailure == 0, ordering: .relaxed)
   }
 
   private func syncSpool() {
@@ -194,7 +277,6 @@ final class Writer: @unchecked Sendable {  // after `start`, all state is the au
       }
       syncFailure = cause
       if cause == 0 { schedule.didSync(begun: begun) }
-      handoff.isHealthy.store(cause == 0 && failure == nil, ordering: .relaxed)
     }
     handoff.synced.store(schedule.synced, ordering: .relaxed)
   }
@@ -211,11 +293,11 @@ final class Writer: @unchecked Sendable {  // after `start`, all state is the au
     do {
       if failure == nil,
         let checkpoint = try store?.checkpoint(
-          signedWith: signer, atMicroseconds: AuditLog.wallMicroseconds())
+          signedWith: signer, atMicroseconds: options.machine.wallMicroseconds())
       {
         logHead(checkpoint)
       }
-      try store?.close(atMicroseconds: AuditLog.wallMicroseconds(), isClean: isClean)
+      try store?.close(atMicroseconds: options.machine.wallMicroseconds(), isClean: isClean)
     } catch {
       logger.error("the audit database was not closed", metadata: ["cause": "\(error)"])
     }

@@ -54,7 +54,7 @@ import Reactor
         servers: try DataServerClient(configuration, failures: metrics.failures))
       let signIn = SignIn(
         configuration, keyring: keyring, sealer: sealer, auth: try AuthClient(configuration),
-        transfer: transfer)
+        transfer: transfer, logger: logger)
       try self.init(
         configuration, sealer: sealer, audit: audit, collections: collections, signIn: signIn,
         tokens: ContinuationToken(keyring), metrics: metrics, logger: logger)

@@ -23,7 +23,7 @@ import Reactor
     bytes += sent.bodyBytes
   }
 
-  func text(version: String, isAuditHealthy: Bool) -> String {
+  func text(version: String, audit: AuditLog) -> String {
     var lines = [
       "# TYPE globus_s3_frontend_build_info gauge",
       "globus_s3_frontend_build_info{version=\"\(version)\"} 1",
@@ -51,7 +51,13 @@ import Reactor
       "globus_s3_frontend_requests_in_flight \(inFlight)",
       "# HELP globus_s3_frontend_audit_healthy Whether requests can be recorded.",
       "# TYPE globus_s3_frontend_audit_healthy gauge",
-      "globus_s3_frontend_audit_healthy \(isAuditHealthy ? 1 : 0)",
+      "globus_s3_frontend_audit_healthy \(audit.isHealthy ? 1 : 0)",
+      "# HELP globus_s3_frontend_audit_unrecorded_total Requests refused or served unrecorded.",
+      "# TYPE globus_s3_frontend_audit_unrecorded_total counter",
+      "globus_s3_frontend_audit_unrecorded_total \(audit.unrecordedRequests)",
+      "# HELP globus_s3_frontend_audit_moved_aside_total Damaged databases that were replaced.",
+      "# TYPE globus_s3_frontend_audit_moved_aside_total counter",
+      "globus_s3_frontend_audit_moved_aside_total \(audit.databasesMovedAside)",
     ]
     return lines.joined(separator: "\n") + "\n"
   }
@@ -92,13 +98,12 @@ import Reactor
     switch path {
     case "/healthz": return (200, "ok\n")
     case "/readyz":
-      var reasons: [String] = []
-      if !audit.isHealthy { reasons.append("the audit can't be written") }
+      var reasons = audit.problems
       if isClosing { reasons.append("the service is closing") }
       return reasons.isEmpty
         ? (200, "ready\n") : (503, reasons.map { $0 + "\n" }.joined())
     case "/metrics":
-      return (200, gateway.metrics.text(version: version, isAuditHealthy: audit.isHealthy))
+      return (200, gateway.metrics.text(version: version, audit: audit))
     default: return (404, "There are /healthz, /readyz and /metrics.\n")
     }
   }

@@ -68,11 +68,11 @@ public enum BodyError: Error, Sendable {
   /// Runs the handler as a task of its own, which is cancelled when the client vanishes. A handler
   /// that returns without an answer leaves the client a closed connection, never a hanging one.
   func start(_ server: Server) {
-    server.requestsInFlight += 1
+    server.started(self)
     task = Loop.start {
       await server.handler(self)
       if self.sent == nil { _ = await self.abort() }
-      server.requestsInFlight -= 1
+      server.ended(self)
     }
   }
 

@@ -85,12 +85,21 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
   public var connections: UInt32 { listener.map { cr_listener_connections($0) } ?? 0 }
 
   /// Requests whose handler has not returned.
-  public internal(set) var requestsInFlight = 0
+  public var requestsInFlight: Int { exchanges.count }
+  private var exchanges: [ObjectIdentifier: Exchange] = [:]
+
+  func started(_ exchange: Exchange) { exchanges[ObjectIdentifier(exchange)] = exchange }
+  func ended(_ exchange: Exchange) { exchanges[ObjectIdentifier(exchange)] = nil }
 
   /// Stops accepting; requests in flight are answered, then their connections close.
   public func close() {
     if let listener { cr_listener_close(listener) }
     listener = nil
+  }
+
+  /// Gives up on every answer in flight, visibly; their handlers learn of it and return soon.
+  public func abort() async {
+    for exchange in Array(exchanges.values) { _ = await exchange.abort() }
   }
 }
 

@@ -57,7 +57,8 @@ struct AuditDatabaseOptions: ParsableArguments {
       do {
         for path in paths { try Steward(path: path).note(command, detail.compactMapValues { $0 }) }
       } catch {
-        writeErrorLine(QueryOutput.visible("this reading leaves no note in the record: \(error)"))
+        let cause = QueryOutput.visible(explanation(of: error))
+        writeErrorLine("this reading leaves no note in the record: \(cause)")
       }
       try body(reader)
     }
@@ -70,6 +71,8 @@ struct AuditDatabaseOptions: ParsableArguments {
       throw ConfigurationError(QueryOutput.visible(error.description))
     } catch let error as QueryError {
       throw ConfigurationError(QueryOutput.visible(error.description), code: 64)
+    } catch  where !(error is ConfigurationError || error is ExitCode) {
+      throw ConfigurationError(QueryOutput.visible(explanation(of: error)), code: 1)
     }
   }
 }

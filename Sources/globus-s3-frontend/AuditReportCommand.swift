@@ -17,7 +17,15 @@ struct AuditReportCommand: ParsableCommand {
   @OptionGroup var format: AuditFormatOptions
 
   @Argument(help: "\(Report.allCases.map(\.rawValue).joined(separator: ", ")).")
-  var report: Report
+  var report: Report?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Write a page for browsers and paper instead, with pictures of what the reports tell, to a \
+      file that is not there yet. It names persons: only you can read it.
+      """, valueName: "file"))
+  var html: String?
 
   @Option(
     help: ArgumentHelp("Requests that began at this time or later.", valueName: "time"),
@@ -45,6 +53,16 @@ struct AuditReportCommand: ParsableCommand {
     guard 1...QueryFilter.maximumLimit ~= limit else {
       throw ValidationError("--limit is a number from 1 to \(QueryFilter.maximumLimit)")
     }
+    let names = Report.allCases.map(\.rawValue).joined(separator: ", ")
+    guard (report == nil) != (html == nil) else {
+      throw ValidationError(
+        html == nil
+          ? "name a report: \(names); or --html FILE"
+          : "--html has all reports: leave '\(report?.rawValue ?? "")' out")
+    }
+    if html != nil, keyPrefix != nil || format.format != .table || limit != ReportFilter().limit {
+      throw ValidationError("--key-prefix, --format and --limit do not go with --html")
+    }
   }
 
   func run() throws {
@@ -56,6 +74,8 @@ struct AuditReportCommand: ParsableCommand {
     filter.user = user
     filter.limit = limit
     try database.read("report", noted) { reader in
+      if let html { try reader.writeHTMLReport(filter, to: html) }
+      guard let report else { return }
       var output = format.output
       try reader.report(report, filter, &output)
       for line in try reader.coverage(report, filter) {
@@ -66,7 +86,8 @@ struct AuditReportCommand: ParsableCommand {
 
   private var noted: [String: NoteValue?] {
     [
-      "report": .text(report.rawValue), "since_us": since.map { .integer($0) },
+      "report": report.map { .text($0.rawValue) }, "html": html.map { .text($0) },
+      "since_us": since.map { .integer($0) },
       "until_us": until.map { .integer($0) }, "collection": collection.map { .text($0) },
       "key_prefix": keyPrefix.map { .text($0) }, "user": user.map { _ in .text("given") },
     ]

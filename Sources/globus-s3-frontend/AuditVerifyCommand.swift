@@ -4,7 +4,7 @@
 
 import ArgumentParser
 import Audit
-import FoundationEssentials
+import Glibc
 
 struct AuditVerifyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -41,20 +41,36 @@ struct AuditVerifyCommand: ParsableCommand {
   func run() throws {
     var witness = Witness()
     witness.keys = Set(publicKey.map { $0.lowercased() })
-    for file in log {
-      guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
-        throw ConfigurationError("--log names a file that can't be read: \(file)", code: 64)
-      }
-      witness.readLog(text)
-      if witness.heads.isEmpty {
-        throw ConfigurationError("--log \(file) has no line 'audit checkpoint'", code: 64)
-      }
-    }
+    for file in log { try Self.read(file, into: &witness) }
     try database.read("verify", [:]) { reader in
       let result = try reader.verify(witness)
       Self.show(result, comparedWith: witness.heads.count)
       if !result.isIntact { throw ExitCode(1) }
     }
+  }
+
+  /// Takes the heads out of a log, a line at a time: it may be long, or a pipe.
+  private static func read(_ file: String, into witness: inout Witness) throws {
+    guard let stream = fopen(file, "re") else { throw unreadable(file) }
+    defer { fclose(stream) }
+    var line: UnsafeMutablePointer<CChar>?
+    var (capacity, hasHeads) = (0, false)
+    defer { free(line) }
+    while getline(&line, &capacity, stream) >= 0, let line {
+      guard strstr(line, "audit checkpoint") != nil else { continue }
+      hasHeads = true
+      witness.readLog(String(cString: line))
+    }
+    guard ferror(stream) == 0 else { throw unreadable(file) }
+    guard hasHeads else {
+      throw ConfigurationError(
+        "--log \(QueryOutput.visible(file)) has no line 'audit checkpoint'", code: 64)
+    }
+  }
+
+  private static func unreadable(_ file: String) -> ConfigurationError {
+    ConfigurationError(
+      "--log names a file that can't be read: \(QueryOutput.visible(file))", code: 64)
   }
 
   private static func show(_ result: Verification, comparedWith heads: Int) {

@@ -5,20 +5,23 @@ import Reactor
 
 /// SIGINT or SIGTERM, noticed from the start on.
 @Loop final class Interruption {
-  private var happened = false
+  private var deliveries = 0
   private var waiter: CheckedContinuation<Void, Never>?
 
   init() {
     for signal in [SIGINT, SIGTERM] { Loop.onSignal(signal) { self.deliver() } }
   }
 
+  /// Whoever asks twice wants the end now.
+  var isRepeated: Bool { deliveries > 1 }
+
   func wait() async {
-    if happened { return }
+    if deliveries > 0 { return }
     await withCheckedContinuation { waiter = $0 }
   }
 
   private func deliver() {
-    happened = true
+    deliveries += 1
     waiter?.resume()
     waiter = nil
   }

@@ -129,7 +129,7 @@ struct LocalCommand: ParsableCommand {
     globus.allowRedirect(to: url + "/?auth-callback")
     announce(globus, configuration, baseURL: url, auditDatabase: plan.auditDatabase)
     await interrupted.wait()
-    await service?.close()
+    await service?.close(interrupted)
   }
 
   private func configuration(_ work: WorkDirectory) throws -> LocalGlobusConfiguration {

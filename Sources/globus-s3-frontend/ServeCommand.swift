@@ -36,7 +36,7 @@ struct ServeCommand: ParsableCommand {
       plan.logger.notice("listening", metadata: ["address": "\(listening)"])
     }
     await interrupted.wait()
-    await service.close()
+    await service.close(interrupted)
     return 0
   } catch {
     writeErrorLine("globus-s3-frontend: \(error.message)")

@@ -94,16 +94,25 @@ import Reactor
     return ConfigurationError(message)
   }
 
-  /// Stops accepting, lets requests in flight finish for a moment, and commits what they leave.
-  func close() async {
+  /// Stops accepting, lets requests in flight finish for a moment or until a second signal, gives
+  /// up on the rest, and commits what all of them leave.
+  func close(_ interruption: Interruption) async {
     operations?.isClosing = true
     for server in servers { server.close() }
-    for _ in 0..<Limits.drainTurns where servers.contains(where: { $0.requestsInFlight > 0 }) {
-      await Loop.sleep(milliseconds: Limits.drainTurnMilliseconds)
-    }
+    await drain(turns: Limits.drainTurns) { interruption.isRepeated }
+    for server in servers { await server.abort() }
+    await drain(turns: Limits.abortTurns) { false }
     operationsServer?.close()
     ticking?.cancel()
     audit.close()
+  }
+
+  /// Waits until no request is in flight, `turns` at most.
+  private func drain(turns: Int, unless hurried: @Loop () -> Bool) async {
+    for _ in 0..<turns {
+      guard servers.contains(where: { $0.requestsInFlight > 0 }), !hurried() else { return }
+      await Loop.sleep(milliseconds: Limits.drainTurnMilliseconds)
+    }
   }
 
   private static func keyring(_ plan: ServicePlan) throws(ConfigurationError) -> Keyring {
@@ -120,6 +129,8 @@ import Reactor
 enum Limits {
   /// How long a closing server waits for requests in flight: 30 seconds.
   static let drainTurns = 600
+  /// How long it waits for the handlers of requests that it gave up on: 5 seconds.
+  static let abortTurns = 100
   static let drainTurnMilliseconds: UInt64 = 50
   /// How often the audit is told the time.
   static let tickMilliseconds: UInt64 = 1_000

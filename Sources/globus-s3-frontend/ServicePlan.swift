@@ -81,7 +81,7 @@ extension ServeFlags {
     configuration.allowPrivateUpstream = try settings.networks("allow-private-upstream")
     configuration.upstreamCA = try settings.value("upstream-ca")
     if let file = configuration.upstreamCA, access(file, R_OK) != 0 {
-      throw settings.error("upstream-ca", "names a file that can't be read: \(file)")
+      throw ConfigurationError("--upstream-ca names a file that can't be read: \(file)")
     }
     configuration.authURL = try service("AUTH", environment) ?? configuration.authURL
     configuration.transferURL = try service("TRANSFER", environment) ?? configuration.transferURL
@@ -113,7 +113,7 @@ extension ServeFlags {
     }
     if let file = try settings.value("client-secret-file") {
       guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
-        throw settings.error("client-secret-file", "names a file that can't be read: \(file)")
+        throw ConfigurationError("--client-secret-file names a file that can't be read: \(file)")
       }
       secret = text.split(whereSeparator: \.isNewline).first.map { trim($0) } ?? ""
     }

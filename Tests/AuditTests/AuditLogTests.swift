@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import GRDB
 import Testing
 
@@ -178,6 +179,20 @@ import Testing
     #expect(log.record().value > 0)
     log.close()
     try folder.open().close()
+  }
+
+  @Test func aSecondServerIsRefusedByAnotherNameOfTheFile() throws {
+    let folder = try Folder()
+    let first = try folder.open()
+    defer { first.close() }
+    let link = folder.path + "/link.db"
+    try FileManager.default.createSymbolicLink(
+      atPath: link, withDestinationPath: folder.database)
+    #expect(throws: AuditError.self) {
+      try AuditLog(
+        AuditLog.Options(databasePath: link),
+        logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    }
   }
 
   @Test func aLockedDatabaseFillsTheSpoolAndRecovers() throws {

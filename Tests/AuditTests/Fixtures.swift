@@ -26,13 +26,16 @@ final class Folder {
   var spool: String { database + ".spool" }
 
   func open(
-    slots: Int = 64, onFailure: AuditLog.OnFailure = .refuse, signingSeed: SecretBytes? = nil
+    slots: Int = 64, onFailure: AuditLog.OnFailure = .refuse, signingSeed: SecretBytes? = nil,
+    change: (inout AuditLog.Options) -> Void = { _ in }
   ) throws(AuditError) -> AuditLog {
     var options = AuditLog.Options(databasePath: database)
     options.spoolSlots = slots
     options.onFailure = onFailure
     options.version = "test"
     options.signingSeed = signingSeed
+    options.ballastBytes = 65_536
+    change(&options)
     return try AuditLog(options, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
   }
 

@@ -193,6 +193,9 @@ import Testing
     #expect { try steward.snapshot(to: whole, collectionID: nil) } throws: {
       ($0 as? AuditError)?.code == .unusable
     }
+    try DatabaseQueue(path: folder.database).write { db in
+      try db.execute(sql: "INSERT INTO gap VALUES (1, 2, 3, 4, 'a flood', '203.0.113.77')")
+    }
     let part = folder.path + "/part.db"
     try steward.snapshot(to: part, collectionID: other)
     let rows = try DatabaseQueue(path: part).read { db in
@@ -200,7 +203,13 @@ import Testing
     }
     #expect(rows == [other])
     let bytes = try Data(contentsOf: URL(fileURLWithPath: part))
-    #expect(bytes.range(of: Data(exampleCollection.utf8)) == nil)
+    for name in [exampleCollection, "203.0.113.77"] {
+      #expect(bytes.range(of: Data(name.utf8)) == nil, "\(name)")
+    }
+    let gaps = try DatabaseQueue(path: part).read { db in
+      try Int.fetchAll(db, sql: "SELECT records FROM gap")
+    }
+    #expect(gaps == [4], "how much is missing is known all the same")
     #expect {
       try steward.snapshot(to: folder.path + "/none.db", collectionID: "unknown")
     } throws: { $0 is QueryError }

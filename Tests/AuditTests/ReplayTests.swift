@@ -56,6 +56,7 @@ import Testing
 
   @Test func aDamagedCompletionLeavesTheIntent() throws {
     let folder = try Folder()
+    try folder.open(slots: 4).close()
     let spool = try Spool(path: folder.spool, slots: 4)
     let id = RequestID(value: 9)
     spool.begin(exampleIntent(id), slot: 2)
@@ -69,6 +70,7 @@ import Testing
 
   @Test func aDamagedIntentIsAGap() throws {
     let folder = try Folder()
+    try folder.open(slots: 4).close()
     let spool = try Spool(path: folder.spool, slots: 4)
     spool.begin(exampleIntent(RequestID(value: 9)), slot: 2)
     spool.begin(exampleIntent(RequestID(value: 10), key: "whole"), slot: 3)
@@ -96,6 +98,7 @@ import Testing
     var random = SplitMix(state: seed)
     for _ in 0..<20 {
       let folder = try Folder()
+      try folder.open(slots: 8).close()
       let spool = try Spool(path: folder.spool, slots: 8)
       for slot in 0..<8 {
         let id = RequestID(value: Int64(slot) + 1)

@@ -178,6 +178,11 @@ import Testing
     try reader.query(filter, &output)
     let rows = text.split(separator: "\r\n")
     #expect(rows.count == 3 && rows[1].contains("of 1") && rows[2].contains("of 2"))
+    for view in Schema.sharedViews where !["rollups", "notes", "gaps"].contains(view) {
+      text = ""
+      try reader.sql("SELECT count(DISTINCT id) FROM \(view)", &output)
+      #expect(text.hasSuffix("\r\n3\r\n"), "\(view): \(text)")
+    }
     #expect(throws: QueryError.self) { try reader.sql("DELETE FROM requests", &output) }
     #expect(try reader.coverage(.slow, ReportFilter()).first?.contains("3 gateways") == true)
     #expect { try QueryReader(paths: Array(repeating: folders[0].database, count: 12)) } throws: {

@@ -158,6 +158,9 @@ import Testing
     #expect(
       try folder.rows("SELECT username FROM requests ORDER BY id").map { $0["username"] }
         == ["a@example.org", "someone@example.org"])
+    #expect(
+      try folder.rows("SELECT username FROM rollups ORDER BY hour").map { $0["username"] }
+        == ["a@example.org", "someone@example.org"])
     #expect(try folder.rows("PRAGMA foreign_key_check").isEmpty)
   }
 

@@ -15,6 +15,8 @@ import pytest
 
 import faults
 import raw
+from audit_bed import Bed
+from audit_record import FilledRecord
 from authority import Authority
 from clients import client_sites, site  # fixtures
 from frontend import Program, sign_in
@@ -260,3 +262,26 @@ def wire(local, credential):
     connection = raw.Connection(local.base_url, credential)
     yield connection
     connection.close()
+
+
+@pytest.fixture(scope="session")
+def record(tmp_path_factory):
+    """A running server whose record was filled by real requests."""
+    record = FilledRecord(tmp_path_factory.mktemp("recorded"), tmp_path_factory.mktemp("record"))
+    yield record
+    assert record.program.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def bed(tmp_path_factory):
+    """`serve` before a stand-in, started by each test on an audit that it hurts."""
+    samples = tmp_path_factory.mktemp("bed-samples")
+    (samples / "example.txt").write_text("An object in a Globus collection.\n")
+    bed = Bed(tmp_path_factory.mktemp("bed"), samples)
+    yield bed
+    bed.close()
+
+
+@pytest.fixture
+def database(tmp_path):
+    return tmp_path / "audit.db"

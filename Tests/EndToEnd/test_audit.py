@@ -2,17 +2,13 @@
 
 import csv
 import io
-import json
 import re
 import sqlite3
-import threading
-import time
 
 import pytest
-import requests
 
-from frontend import Program, audit, audit_row, run, sign_in
-from test_one_object import authorization
+from frontend import audit, audit_row, run
+from kill_rounds import Rounds
 
 COLUMNS = (
     "request_id time operation status error_code outcome username identity_id credential "
@@ -48,6 +44,11 @@ def test_sql_only_reads(local, credential, statement):
     assert len(audit(local.audit_db)) >= before
 
 
+def test_sql_runs_one_statement(local):
+    answer = run("audit", "sql", "--audit-db", local.audit_db, "SELECT 1; SELECT 2")
+    assert answer.returncode == 64 and "one statement" in answer.stderr
+
+
 def test_rows_cannot_be_changed_even_by_a_writer(local, credential):
     with sqlite3.connect(local.audit_db) as connection:
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
@@ -79,59 +80,8 @@ def test_no_secret_is_stored(local, credential, s3):
     assert b"Signature=" not in stored
 
 
-class Load(threading.Thread):
-    """Gets objects until the server dies; remembers every answer of which it got bytes."""
-
-    def __init__(self, program, credential, key):
-        super().__init__(daemon=True)
-        self.url = f"{program.base_url}/{program.collection}/{key}"
-        self.headers = authorization(credential)
-        self.answers = []
-
-    def run(self):
-        session = requests.Session()
-        while True:
-            try:
-                with session.get(self.url, headers=self.headers, stream=True, timeout=10) as answer:
-                    record = [answer.headers["x-amz-request-id"], answer.status_code, 0, False]
-                    self.answers.append(record)
-                    for chunk in answer.iter_content(65536):
-                        record[2] += len(chunk)
-                    record[3] = True
-            except requests.RequestException:
-                return
-
-
-@pytest.mark.parametrize("round_number", range(3))
-def test_kill_9_loses_no_request_that_was_answered(local, tmp_path, round_number):
-    database = tmp_path / "audit.db"
-    arguments = ("local", "--directory", local.folder, "--listen", "127.0.0.1:0",
-                 "--audit-db", database)
-    program = Program(*arguments).wait_ready()
-    credential = sign_in(program.base_url, program.collection).json()
-    threads = [Load(program, credential, key)
-               for key in ("example.txt", "thousand.bin", "large.bin", "missing") for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    deadline = time.monotonic() + 30
-    while sum(len(thread.answers) for thread in threads) < 100 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(0.3 * round_number)
-    program.kill()
-    for thread in threads:
-        thread.join()
-
-    Program(*arguments).wait_ready().stop()  # replays the spool
-    rows = {row["request_id"]: row for row in audit(database)}
-    answers = [answer for thread in threads for answer in thread.answers]
-    assert len(answers) > 20
-    lost = [row for row in rows.values() if row["outcome"] == "lost"]
-    assert len(lost) <= len(threads)
-    for request_id, status, received, complete in answers:
-        row = rows[request_id]
-        if row["outcome"] == "lost":
-            continue
-        assert row["status"] == status
-        if complete and status == 200:
-            assert (row["outcome"], row["bytes_out"]) == ("ok", received)
-    assert all(json.loads(json.dumps(row))["time"].endswith("Z") for row in rows.values())
+def test_kill_9_loses_no_request_that_was_answered(local, tmp_path):
+    rounds = Rounds(local.folder, tmp_path / "audit.db", threads=8)
+    for _ in range(3):
+        rounds.one(longest=0.5)
+    rounds.finish()

@@ -1,6 +1,7 @@
 // A sign-in end to end: the flow behind a listener, LocalGlobus behind it, a browser before it.
 
 import LocalGlobus
+import Logging
 import Reactor
 
 @testable import Frontend
@@ -124,7 +125,7 @@ import Reactor
     browser = try SignInBrowser()
     let signIn = SignIn(
       configuration, keyring: keyring, sealer: sealer, auth: try AuthClient(configuration),
-      transfer: transfer)
+      transfer: transfer, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     box.handler = { [weak self] in await self?.answer($0, by: signIn) }
   }
 

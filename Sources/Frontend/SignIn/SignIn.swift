@@ -16,12 +16,13 @@ import Reactor
   private let serviceToken: ServiceToken
   private let sealer: CredentialSealer
   private let cookie: SignInCookie
-  private let logger = Logger(label: "sign-in")
+  private let logger: Logger
 
   init(
     _ configuration: Configuration, keyring: Keyring, sealer: CredentialSealer, auth: AuthClient,
-    transfer: TransferClient
+    transfer: TransferClient, logger: Logger
   ) {
+    self.logger = logger
     baseURL = configuration.baseURL
     alwaysStrict = configuration.signatures == .verify
     self.auth = auth
