@@ -22,7 +22,7 @@ final class Pruner {
   private var phase = Phase.rows
 
   private enum Phase {
-    case rows, checkpoints, survey
+    case rows, floods, checkpoints, survey
     case names(UnusedNames)
     case space, done
   }
@@ -76,7 +76,7 @@ final class Pruner {
         return try deleteRows(db)
       }
       adapt(now() - began)  // with the commit: until it is on the disk the lock is held
-      if !isMore { phase = .checkpoints }
+      if !isMore { phase = .floods }
     default:
       try queue.write(step)
     }
@@ -85,6 +85,8 @@ final class Pruner {
 
   private func step(_ db: Database) throws {
     switch phase {
+    case .floods:
+      if try !deleteFloods(db) { phase = .checkpoints }
     case .checkpoints:
       if try !deleteLeaves(db) { phase = rows > 0 ? .survey : .done }
     default:
@@ -114,17 +116,40 @@ final class Pruner {
     let nowHeld = Set(try Int64.fetchAll(db, sql: "SELECT collection_pk FROM hold"))
     let unsalt = try db.cachedStatement(sql: "UPDATE leaf SET salt = NULL WHERE seq = ?")
     let delete = try db.cachedStatement(sql: "DELETE FROM request WHERE id = ?")
+    var ahead: [Int64] = []
     for row in found {
       let collection: Int64? = row["collection_pk"]
       if let collection, held.contains(collection) || nowHeld.contains(collection) { continue }
-      // After the clock was set back an id is ahead of its time; the note speaks of ids.
       let id: Int64 = row["id"]
-      guard id < end else { continue }
+      if id >= end { ahead.append(id) }
       try unsalt.execute(arguments: [row["seq"] as Int64?])
       try delete.execute(arguments: [id])
       rows += 1
     }
+    // After the clock was set back an id is ahead of its time: the first note doesn't cover it.
+    if !ahead.isEmpty { try notePruned(["ids": .integers(ahead)], db) }
     return true
+  }
+
+  /// Takes the counts of floods, which hold addresses.
+  private func deleteFloods(_ db: Database) throws -> Bool {
+    let gaps = try Int64.fetchAll(
+      db,
+      sql: """
+        SELECT gap_id FROM gap WHERE remote_ip IS NOT NULL AND to_us < ?
+        ORDER BY gap_id LIMIT \(Limits.largestPruneChunk)
+        """, arguments: [before])
+    guard !gaps.isEmpty else { return false }
+    for gap in gaps {
+      try db.cachedStatement(sql: "DELETE FROM gap WHERE gap_id = ?").execute(arguments: [gap])
+    }
+    try notePruned(["gaps": .integers(gaps)], db)
+    return true
+  }
+
+  @discardableResult
+  private func notePruned(_ detail: [String: NoteValue], _ db: Database) throws -> Int64 {
+    try Steward.note("pruned", detail, by: actor, db)
   }
 
   /// Takes the leaves of a checkpoint none of whose rows is left.

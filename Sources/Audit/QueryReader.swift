@@ -122,10 +122,7 @@ public final class QueryReader {
         throw AuditError(
           .notOurs, "\(path) is not an audit database; name the server's with --audit-db")
       }
-      guard try Int32.fetchOne(db, sql: "PRAGMA user_version") ?? 0 <= Schema.version else {
-        throw AuditError(
-          .newer, "the audit database \(path) is of a newer version of this program; update it")
-      }
+      try Schema.requireCurrent(db, path)
     }
     return queue
   }

@@ -24,6 +24,20 @@ enum Schema {
     "requests", "reads", "rollups", "notes", "gaps", "ocsf", "gcs_operation",
   ]
 
+  /// Refuses a database that only another version of this program can read.
+  static func requireCurrent(_ db: Database, _ path: String) throws {
+    let found = try Int32.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+    if found > version {
+      throw AuditError(
+        .newer, "the audit database \(path) is of a newer version of this program; update it")
+    }
+    if found < version {
+      throw AuditError(
+        .unusable,
+        "the audit database \(path) is of an older version; start the server once to update it")
+    }
+  }
+
   static var migrator: DatabaseMigrator {
     var migrator = DatabaseMigrator()
     migrator.registerMigration("1 requests") { db in

@@ -53,7 +53,7 @@ extension Schema {
       identity_id UUID The person's Globus identity; it outlasts changes of the name.
       credential - A fingerprint of the credential: equal for requests with the same one, useless for signing.
       collection_id UUID The Globus collection, which is the S3 bucket.
-      object_key - The object's key, decoded, without a leading /; the path below the bucket's root folder.
+      object_key - The object's key, decoded, without a leading /; the path below the bucket's root folder, which is the object_key of the sign-in (AuthCallback) of the same credential.
       range - The Range header as it came, such as bytes=0-99.
       bytes_in bytes Body bytes received.
       bytes_out bytes Body bytes handed to the kernel; 0 for HEAD. Whether they arrived is not known.

@@ -43,15 +43,7 @@ public final class Steward {
       throw AuditError(
         .notOurs, "\(path) is not an audit database; name the server's with --audit-db")
     }
-    let version = try Int32.fetchOne(db, sql: "PRAGMA user_version") ?? 0
-    guard version == Schema.version else {
-      throw AuditError(
-        version > Schema.version ? .newer : .unusable,
-        version > Schema.version
-          ? "the audit database \(path) is of a newer version of this program; update it"
-          : "the audit database \(path) is of an older version; start the server once to update it"
-      )
-    }
+    try Schema.requireCurrent(db, path)
   }
 
   /// The account that runs this, and the one behind `sudo`.

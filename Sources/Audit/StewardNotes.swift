@@ -2,7 +2,8 @@
 //
 //   migrate {rows, last_id}          so many rows, up to this id, are of a version without leaves
 //   prune   {before_us, held}        rows that began before are gone, but those of these collections
-//   pruned  {prune, rows, checkpoints}  these checkpoints' leaves are gone with their rows
+//   pruned  {rows, checkpoints}      these checkpoints' leaves are gone with their rows
+//   pruned  {ids} or {gaps}          these requests, or these counts of floods, are gone
 //   forget  {principals, rows}       the names of these persons and their clients are gone
 
 import Foundation
@@ -21,9 +22,11 @@ struct StewardNotes {
     var held: [Int64]?
     var checkpoints: [Int64]?
     var principals: [Int64]?
+    var ids: [Int64]?
+    var gaps: [Int64]?
 
     enum CodingKeys: String, CodingKey {
-      case rows, held, checkpoints, principals
+      case rows, held, checkpoints, principals, ids, gaps
       case lastID = "last_id"
       case before = "before_us"
     }
@@ -31,6 +34,8 @@ struct StewardNotes {
 
   private var prunings: [Pruning] = []
   private(set) var prunedCheckpoints: Set<Int64> = []
+  private var prunedIDs: Set<Int64> = []
+  private var prunedGaps: Set<Int64> = []
   /// Rows without a name, by person.
   private(set) var forgotten: [Int64: Int64] = [:]
   private(set) var uncovered = 0
@@ -61,14 +66,21 @@ struct StewardNotes {
       prunings.append(Pruning(before: detail.before ?? 0, held: Set(detail.held ?? [])))
     case "pruned":
       prunedCheckpoints.formUnion(detail.checkpoints ?? [])
+      prunedIDs.formUnion(detail.ids ?? [])
+      prunedGaps.formUnion(detail.gaps ?? [])
     default:
       for person in detail.principals ?? [] { forgotten[person, default: 0] += detail.rows ?? 0 }
     }
   }
 
-  /// Whether a pruning covers the request of this leaf.
+  /// Whether a pruning covers the row of this leaf.
   func mayBePruned(_ leaf: Leaf) -> Bool {
-    prunings.contains { pruning in
+    switch leaf.kind {
+    case .gap: return prunedGaps.contains(leaf.rowID)
+    case .note: return false
+    case .request: if prunedIDs.contains(leaf.rowID) { return true }
+    }
+    return prunings.contains { pruning in
       leaf.rowID < RequestIDGenerator.first(atMicroseconds: pruning.before)
         && !(leaf.collection.map(pruning.held.contains) ?? false)
     }

@@ -81,6 +81,11 @@ import Reactor
     completion.upstreamHost = trace.host
     completion.upstreamStatus = trace.status
     completion.upstreamCalls = trace.calls
+    if let root = facts.signIn?.rootFolder {
+      // Keys are recorded as the client names them; with this one the file's path is known.
+      intent.objectKey = String(root.description.drop { $0 == "/" })
+      log.amend(ticket, intent)
+    }
     completion.identityID = facts.signIn?.identityID
     completion.username = facts.signIn?.username
     completion.credentialFingerprint = facts.signIn?.credentialFingerprint

@@ -3,13 +3,13 @@
 import Glibc
 import Reactor
 
-/// SIGINT or SIGTERM, noticed from the start on.
+/// SIGINT, SIGTERM, or SIGHUP of a terminal that was closed; noticed from the start on.
 @Loop final class Interruption {
   private var deliveries = 0
   private var waiter: CheckedContinuation<Void, Never>?
 
   init() {
-    for signal in [SIGINT, SIGTERM] { Loop.onSignal(signal) { self.deliver() } }
+    for signal in [SIGINT, SIGTERM, SIGHUP] { Loop.onSignal(signal) { self.deliver() } }
   }
 
   /// Whoever asks twice wants the end now.

@@ -61,6 +61,32 @@ import Testing
     #expect(try verify(folder).isIntact)
   }
 
+  @Test func rowsWhoseIDsAreAheadOfTheirTimeAndFloodsArePrunedToo() throws {
+    let folder = try Folder()
+    let log = try folder.open()
+    log.record(at: exampleTime + 900 * day)
+    // The clock is set back: ids go on from the last one.
+    for _ in 0..<3 { log.record(at: exampleTime) }
+    log.close()
+    let store = try Store(path: folder.database)
+    for (address, time) in [("198.51.100.1", exampleTime), (nil, exampleTime)] {
+      try store.insert(
+        [],
+        gap: Gap(
+          fromMicroseconds: time, toMicroseconds: time, records: 7, reason: "test",
+          remoteIP: address))
+    }
+    #expect(try Steward(path: folder.database).prune(before: exampleTime + 1) == 3)
+    #expect(try count(folder) == 1)
+    #expect(try folder.rows("SELECT remote_ip FROM gap").map { $0["remote_ip"] } == [""])
+    #expect(try verify(folder).problems == [])
+    // What no note names is missed all the same.
+    try DatabaseQueue(path: folder.database).write { db in
+      try db.execute(sql: "DELETE FROM request; DELETE FROM gap")
+    }
+    #expect(try verify(folder).problemCount == 2)
+  }
+
   @Test func aHeldCollectionStaysUntilItIsReleased() throws {
     let folder = try makeRecord()
     let steward = try Steward(path: folder.database)

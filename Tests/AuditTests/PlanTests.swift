@@ -118,7 +118,9 @@ import Testing
         try Int64.fetchOne(db, sql: "SELECT max(id) FROM request")
       }
       _ = try reader.story(RequestID(value: last ?? 0))
-      _ = try reader.coverage(.slow, ReportFilter())
+      var filter = ReportFilter()
+      (filter.since, filter.until) = (exampleTime, exampleTime + 1)
+      _ = try reader.coverage(.slow, filter)
     }
     let all = plans.joined(separator: "\n")
     #expect(!isScan(all), "\(all)")

@@ -189,8 +189,8 @@ wrk.headers["Authorization"] = "AWS4-HMAC-SHA256 Credential={key}/20261123/globu
             row("audit " + " ".join(words), f"{self.command(path, *words):.2f}", "s")
         probe = LockProbe(path)
         middle = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 15 * 86_400))
-        row(f"audit prune --before {middle}", f"{self.command(path, 'prune', '--before', middle):.1f}",
-            "s")
+        seconds = self.command(path, "prune", "--before", middle)
+        row(f"audit prune --before {middle}", f"{seconds:.1f}", "s")
         held = sorted(probe.stop())
         row("  write lock held: times, p50 / p99 / max",
             f"{len(held)}, {held[len(held) // 2] * 1e3:.1f} / "

@@ -231,3 +231,17 @@ def test_an_expired_credential_is_renewed_for_the_same_folder(tmp_path):
             assert time.monotonic() < deadline
         assert found["Code"] == "ExpiredToken"
         assert found["Message"].endswith(f"{local.base_url}/{bucket}/?auth&strict&root=/open")
+
+
+def test_the_record_tells_which_folder_a_credential_shows(tmp_path):
+    (tmp_path / "open" / "data").mkdir(parents=True)
+    (tmp_path / "open" / "data" / "a.txt").write_text("a")
+    with run_local("--directory", tmp_path, "--listen", "127.0.0.1:0",
+                   "--audit-db", tmp_path / "audit.db") as local:
+        bucket = local.collections[0].id
+        answer = sign_in(local.base_url, bucket, query="&root=/open/data")
+        row = audit_row(local.audit_db, answer.headers["x-amz-request-id"])
+        assert (row["operation"], row["object_key"]) == ("AuthCallback", "open/data")
+        read = client(local, answer.json()).get_object(Bucket=bucket, Key="a.txt")
+        key = audit_row(local.audit_db, read["ResponseMetadata"]["RequestId"])
+        assert (key["object_key"], key["credential"]) == ("a.txt", row["credential"])

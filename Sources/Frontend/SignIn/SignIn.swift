@@ -278,6 +278,7 @@ import Reactor
     reply.identityID = credential.identity.description
     reply.username = credential.username
     reply.credentialFingerprint = CredentialSealer.fingerprint(of: sealed.accessKeyID)
+    reply.rootFolder = credential.collections.first?.rootFolder
     return reply
   }
 

@@ -37,6 +37,8 @@ struct SignInReply: Sendable {
   var username: String?
   /// The fingerprint of the credential that was minted.
   var credentialFingerprint: String?
+  /// The root folder of the credential's bucket, which goes into the row as its key.
+  var rootFolder: RootFolder?
   /// The collections that the flow is about; the first one goes into the audit row.
   var collections: [CollectionID] = []
 
