@@ -30,7 +30,10 @@ let package = Package(
     .target(name: "Crypto", dependencies: ["COpenSSL"], swiftSettings: strict),
     .target(
       name: "Audit",
-      dependencies: ["Crypto", .product(name: "GRDB", package: "GRDB.swift"), logging],
+      dependencies: [
+        "Crypto", .product(name: "GRDB", package: "GRDB.swift"),
+        .product(name: "GRDBSQLite", package: "GRDB.swift"), logging,
+      ],
       swiftSettings: strict),
     .target(
       name: "Frontend", dependencies: ["Reactor", "Crypto", "Audit", logging],
@@ -43,6 +46,14 @@ let package = Package(
         "Frontend", "LocalGlobus", "Audit", "Reactor", "Crypto", argumentParser, logging,
       ],
       swiftSettings: strict),
+
+    // What the record costs; scripts/bench runs it.
+    .executableTarget(
+      name: "audit-bench",
+      dependencies: [
+        "Frontend", "LocalGlobus", "Audit", "Reactor", argumentParser, logging,
+      ],
+      path: "Tests/Bench", exclude: ["audit.py"], swiftSettings: strict),
 
     // Tests answer libcurl's look-ups of names themselves (TestNames.swift).
     .testTarget(

@@ -9,7 +9,16 @@ struct Canonical {
   /// `purpose` keeps a digest of one kind from passing for one of another.
   init(_ purpose: StaticString) {
     bytes.reserveCapacity(512)
-    append(purpose.description)
+    restart(purpose)
+  }
+
+  /// Begins another value in the same memory.
+  mutating func restart(_ purpose: StaticString) {
+    bytes.removeAll(keepingCapacity: true)
+    append(tag: 3, UInt64(purpose.utf8CodeUnitCount))
+    bytes.append(
+      contentsOf: UnsafeBufferPointer(
+        start: purpose.utf8Start, count: purpose.utf8CodeUnitCount))
   }
 
   mutating func append(_ value: DatabaseValue) {
@@ -30,6 +39,11 @@ struct Canonical {
   mutating func append(_ text: String) {
     append(tag: 3, UInt64(text.utf8.count))
     bytes.append(contentsOf: text.utf8)
+  }
+
+  mutating func append(_ text: String?) {
+    guard let text else { return bytes.append(0) }
+    append(text)
   }
 
   mutating func append(_ data: [UInt8]) {

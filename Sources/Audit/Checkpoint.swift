@@ -64,6 +64,7 @@ struct Checkpoint {
         """)
     let before: Int64 = last?["last_seq"] ?? 0
     var digests = SHA256()
+    var digest = SHA256()
     var leaves: Int64 = 0
     var ends = (first: before, last: before)
     let rows = try Row.fetchCursor(
@@ -71,9 +72,13 @@ struct Checkpoint {
       sql: """
         SELECT seq, kind, row_id, collection_pk, content FROM leaf WHERE seq > ? ORDER BY seq
         """, arguments: [before])
+    var canonical = Canonical(Leaf.purpose)
     while let row = try rows.next() {
-      digests.update(try Leaf(row).digest)
-      ends.last = row["seq"]
+      let content: Data = row[4]
+      Leaf.encode(kind: row[1], row: row[2], collection: row[3], Array(content), in: &canonical)
+      digest.update(canonical.bytes)
+      digests.update(digest.finalize())
+      ends.last = row[0]
       if leaves == 0 { ends.first = ends.last }
       leaves += 1
     }

@@ -1,9 +1,11 @@
 // Inserter: turns a record into a row and its leaf, with the numbers of the names that it mentions.
 //
-// It remembers those numbers, within a limit, and adds up the hours' sums until `endBatch`. Whoever
-// rolls a transaction back calls `forget`.
+// A batch is a transaction: `beginBatch`, records, `endBatch`. The numbers are remembered, within a
+// limit, until somebody else writes to the database; the hours' sums are added up until `endBatch`.
+// Whoever rolls a transaction back calls `forget`. Values are bound and hashed in one pass.
 
 import Crypto
+import Foundation
 import GRDB
 
 final class Inserter {
@@ -24,17 +26,50 @@ final class Inserter {
   private var clients: [Client: Int64] = [:]
   private var rollup = Rollup()
 
+  /// Of the database, when the names were remembered.
+  private var dataVersion: Int64?
+
+  // Of the transaction in progress.
+  private var rows: CoveredInsert?
+  private var leaves = LeafBatch()
+  /// The number of the next leaf; nil: to be asked for.
+  private var nextSeq: Int64?
+
+  private var names = Canonical(Leaf.personalPurpose)
+  private var hash = SHA256()
+  private var salts: ArraySlice<UInt8> = []
+
   func forget() {
     collections.removeAll(keepingCapacity: true)
     principals.removeAll(keepingCapacity: true)
     credentials.removeAll(keepingCapacity: true)
     clients.removeAll(keepingCapacity: true)
     rollup = Rollup()
+    leaves = LeafBatch()
+    (rows, nextSeq) = (nil, nil)
+  }
+
+  /// The first call of a transaction.
+  func beginBatch(_ db: Database) throws {
+    // Changes when another connection has written: a steward's command may have deleted names.
+    let version = try Int64.fetchOne(db.cachedStatement(sql: "PRAGMA data_version"))
+    if version != dataVersion { forget() }
+    dataVersion = version
+    rows = CoveredInsert(try InsertStatement(db, Self.insertion))
+    nextSeq = nil
+  }
+
+  /// To be called before another leaf is appended in this transaction.
+  func writeLeaves(_ db: Database) throws {
+    try leaves.write(db)
+    nextSeq = nil
   }
 
   /// Writes the sums of the batch; the last call of its transaction.
   func endBatch(_ db: Database) throws {
+    try writeLeaves(db)
     try rollup.write(db)
+    rows = nil
   }
 
   private static let insertion = """
@@ -58,26 +93,26 @@ final class Inserter {
     let principal = try identity.map { try self.principal($0, named: username, now, db) }
     let credential = try fingerprint.map { try self.credential($0, of: principal, now, db) }
     let client = try client(intent, db)
-    let row = row(record, run: run)
-    let seq = try Leaf.next(db)
-    let statement = try db.cachedStatement(sql: Self.insertion)
-    statement.setUncheckedArguments(
-      StatementArguments(row)
-        + [client, principal, credential, collection, seq])
-    try statement.execute()
-    guard db.changesCount > 0 else { return }
-    let salt = Random.bytes(Limits.saltBytes)
-    let personal = Leaf.personal(
-      salt: salt,
-      [
-        text(identity), identity == nil ? nil : text(username), text(fingerprint),
-        text(intent.remoteIP), text(intent.peerIP), text(intent.userAgent),
-      ].map { $0.databaseValue })
-    let leaf = Leaf(
-      kind: .request, rowID: intent.requestID.value, collection: collection,
-      content: Leaf.content(row, collectionID: text(collectionID), personal: personal))
-    try leaf.insert(db, seq: seq, salt: salt, personal: personal)
-    rollup.add(record, collection: collection, principal: principal)
+    let seq = try nextSeq ?? Leaf.next(db)
+    try withRows { rows in
+      add(record, run: run, to: &rows)
+      rows.addUncovered(client)
+      rows.addUncovered(principal)
+      rows.addUncovered(credential)
+      rows.addUncovered(collection)
+      rows.addUncovered(seq)
+      try rows.execute()
+      guard db.changesCount > 0 else { return }
+      let salt = nextSalt()
+      let personal = personal(record, salt: salt)
+      let content = rows.content(collectionID: text(collectionID), personal: personal, &hash)
+      try leaves.add(
+        LeafBatch.Row(
+          seq: seq, request: intent.requestID, collection: collection, salt: salt,
+          personal: personal, content: content), db)
+      nextSeq = seq + 1
+      rollup.add(record, collection: collection, principal: principal)
+    }
     if let credential, let opened = end?.collectionIDs {
       for identifier in opened {
         try db.execute(
@@ -87,25 +122,74 @@ final class Inserter {
     }
   }
 
-  /// The values of `Leaf.requestColumns`.
-  private func row(_ record: Record, run: Int64) -> [DatabaseValue] {
+  /// Out of the object, so that Swift needn't check each access for itself.
+  private func withRows(_ body: (inout CoveredInsert) throws -> Void) throws {
+    guard var taken = rows.take() else { preconditionFailure("a row outside of a batch") }
+    defer { rows = taken }
+    try body(&taken)
+  }
+
+  /// As `Leaf.personal`.
+  private func personal(_ record: Record, salt: [UInt8]) -> [UInt8] {
     let intent = record.intent
     let end = record.completion
-    let values: [(any DatabaseValueConvertible)?] = [
-      intent.requestID.value, run, intent.startMicroseconds, end?.durationMicroseconds,
-      end?.timeToFirstByteMicroseconds, text(intent.host), text(intent.method),
-      text(intent.operation), intent.auth.name, (end?.authResult ?? intent.authResult).name,
-      text(intent.objectKey), text(intent.range), end?.status, text(end?.errorCode),
-      text(end?.errorDetail), (end?.outcome ?? .lost).name, end?.bytesIn ?? 0, end?.bytesOut ?? 0,
-      end?.objectSize, text(end?.upstreamHost), end?.upstreamStatus, end?.upstreamCalls ?? 0,
-      record.isTruncated ? 1 : 0,
-    ]
-    return values.map { $0?.databaseValue ?? .null }
+    let identity = end?.identityID ?? intent.identityID
+    names.restart(Leaf.personalPurpose)
+    names.append(salt)
+    names.append(text(identity))
+    names.append(identity == nil ? nil : text(end?.username ?? intent.username))
+    names.append(text(end?.credentialFingerprint ?? intent.credentialFingerprint))
+    names.append(text(intent.remoteIP))
+    names.append(text(intent.peerIP))
+    names.append(text(intent.userAgent))
+    hash.update(names.bytes)
+    return hash.finalize()
+  }
+
+  /// Randomness is cheaper in greater pieces.
+  private func nextSalt() -> [UInt8] {
+    if salts.isEmpty { salts = Random.bytes(Limits.saltBytes * Limits.saltsAtOnce)[...] }
+    defer { salts.removeFirst(Limits.saltBytes) }
+    return Array(salts.prefix(Limits.saltBytes))
+  }
+
+  /// The values of `Leaf.requestColumns`, in its order.
+  private func add(_ record: Record, run: Int64, to rows: inout CoveredInsert) {
+    let intent = record.intent
+    let end = record.completion
+    rows.begin()
+    rows.add(intent.requestID.value)
+    rows.add(run)
+    rows.add(intent.startMicroseconds)
+    rows.add(end?.durationMicroseconds)
+    rows.add(end?.timeToFirstByteMicroseconds)
+    rows.add(text(intent.host))
+    rows.add(text(intent.method))
+    rows.add(text(intent.operation))
+    rows.add(intent.auth.name)
+    rows.add((end?.authResult ?? intent.authResult).name)
+    rows.add(text(intent.objectKey))
+    rows.add(text(intent.range))
+    rows.add(end?.status.map(Int64.init))
+    rows.add(text(end?.errorCode))
+    rows.add(text(end?.errorDetail))
+    rows.add((end?.outcome ?? .lost).name)
+    rows.add(end?.bytesIn ?? 0)
+    rows.add(end?.bytesOut ?? 0)
+    rows.add(end?.objectSize)
+    rows.add(text(end?.upstreamHost))
+    rows.add(end?.upstreamStatus.map(Int64.init))
+    rows.add(Int64(end?.upstreamCalls ?? 0))
+    rows.add(record.isTruncated ? 1 : 0)
   }
 
   /// SQLite's C strings end at a NUL; its picture keeps the rest of the text.
   private func text(_ text: String?) -> String? {
-    guard let text, text.utf8.contains(0) else { return text }
+    guard var text else { return nil }
+    let hasNUL = text.withUTF8 { utf8 in
+      utf8.baseAddress.map { memchr($0, 0, utf8.count) != nil } ?? false
+    }
+    guard hasNUL else { return text }
     return String(String.UnicodeScalarView(text.unicodeScalars.map { $0 == "\0" ? "␀" : $0 }))
   }
 
@@ -178,5 +262,47 @@ final class Inserter {
     try db.execute(
       sql: insert, arguments: StatementArguments(names) + StatementArguments(others))
     return db.lastInsertedRowID
+  }
+}
+
+/// An INSERT that hashes the values that the chain covers while it binds them.
+private struct CoveredInsert {
+  private var statement: InsertStatement
+  private var canonical = Canonical(Leaf.requestPurpose)
+
+  init(_ statement: InsertStatement) {
+    self.statement = statement
+  }
+
+  mutating func begin() {
+    canonical.restart(Leaf.requestPurpose)
+  }
+
+  mutating func add(_ integer: Int64?) {
+    statement.bind(integer)
+    canonical.append(integer)
+  }
+
+  mutating func add(_ text: String?) {
+    statement.bind(text)
+    canonical.append(text)
+  }
+
+  mutating func addUncovered(_ integer: Int64?) {
+    statement.bind(integer)
+  }
+
+  mutating func execute() throws {
+    try statement.execute()
+  }
+
+  /// As `Leaf.content` of the values that were added.
+  mutating func content(
+    collectionID: String?, personal: [UInt8], _ hash: inout SHA256
+  ) -> [UInt8] {
+    canonical.append(collectionID)
+    canonical.append(personal)
+    hash.update(canonical.bytes)
+    return hash.finalize()
   }
 }

@@ -43,13 +43,29 @@ struct Leaf {
 
   /// What a checkpoint signs of this leaf.
   var digest: [UInt8] {
-    var canonical = Canonical("gs3 audit leaf v1")
-    canonical.append(kind.rawValue)
-    canonical.append(rowID)
-    canonical.append(collection)
-    canonical.append(content)
+    var canonical = Canonical(Self.purpose)
+    Self.encode(
+      kind: kind.rawValue, row: rowID, collection: collection, content, in: &canonical)
     return SHA256.hash(canonical.bytes)
   }
+
+  static let purpose: StaticString = "gs3 audit leaf v1"
+
+  /// What `digest` is the hash of, in memory that serves for many leaves.
+  static func encode(
+    kind: Int64, row: Int64, collection: Int64?, _ content: [UInt8], in canonical: inout Canonical
+  ) {
+    canonical.restart(purpose)
+    canonical.append(kind)
+    canonical.append(row)
+    canonical.append(collection)
+    canonical.append(content)
+  }
+
+  static let insertion = """
+    INSERT INTO leaf(seq, kind, row_id, collection_pk, salt, personal, content)
+    VALUES (?, ?, ?, ?, ?, ?, ?)
+    """
 
   /// The columns of `request` that `content` covers, in its order; the collection's id and
   /// `personal` follow them.
@@ -66,8 +82,11 @@ struct Leaf {
     "client.peer_ip", "client.user_agent",
   ]
 
+  static let personalPurpose: StaticString = "gs3 audit personal v1"
+  static let requestPurpose: StaticString = "gs3 audit request v1"
+
   static func personal(salt: [UInt8], _ values: [DatabaseValue]) -> [UInt8] {
-    var canonical = Canonical("gs3 audit personal v1")
+    var canonical = Canonical(personalPurpose)
     canonical.append(salt)
     for value in values { canonical.append(value) }
     return SHA256.hash(canonical.bytes)
@@ -77,7 +96,7 @@ struct Leaf {
   static func content(
     _ values: some Sequence<DatabaseValue>, collectionID: String?, personal: [UInt8]
   ) -> [UInt8] {
-    var canonical = Canonical("gs3 audit request v1")
+    var canonical = Canonical(requestPurpose)
     for value in values { canonical.append(value) }
     canonical.append(collectionID.databaseValue)
     canonical.append(personal)
@@ -99,27 +118,16 @@ struct Leaf {
     return (last ?? 0) + 1
   }
 
-  func insert(_ db: Database, seq: Int64, salt: [UInt8]?, personal: [UInt8]?) throws {
-    let statement = try db.cachedStatement(
-      sql: """
-        INSERT INTO leaf(seq, kind, row_id, collection_pk, salt, personal, content)
-        VALUES (?, ?, ?, ?, ?, ?, ?)
-        """)
-    statement.setUncheckedArguments([
-      seq, kind.rawValue, rowID, collection, salt.map { Data($0) }, personal.map { Data($0) },
-      Data(content),
-    ])
-    try statement.execute()
-  }
-
   /// Appends a gap or a note that was just inserted into `table`.
   static func append(_ kind: Kind, row: Int64, of table: String, _ db: Database) throws {
     guard
       let values = try Row.fetchOne(
         db, sql: "SELECT * FROM \(table) WHERE rowid = ?", arguments: [row])
     else { return }
-    let leaf = Leaf(
-      kind: kind, rowID: row, collection: nil, content: content(kind, values.databaseValues))
-    try leaf.insert(db, seq: next(db), salt: nil, personal: nil)
+    try db.execute(
+      sql: insertion,
+      arguments: [
+        next(db), kind.rawValue, row, nil, nil, nil, Data(content(kind, values.databaseValues)),
+      ])
   }
 }

@@ -39,7 +39,8 @@ enum Limits {
   static let openFloods = 64
 
   // Writer.
-  static let rowsPerTransaction = 128
+  /// Pages of indexes are written once for each transaction: larger ones cost less for each row.
+  static let rowsPerTransaction = 2_048
   static let pollMilliseconds = 25
   static let firstBackoffMilliseconds = 100
   static let longestBackoffMilliseconds = 1_000
@@ -54,6 +55,10 @@ enum Limits {
   /// Rows of collections, principals, credentials and clients remembered by the writer, each.
   static let rememberedNames = 4_096
   static let walBytesKept = 16 * 1_024 * 1_024
+  /// Of 4 KiB: then the log goes into the database.
+  static let walPagesPerCheckpoint: Int32 = 4_000
+  /// Keeps the inner pages of the indexes of millions of rows.
+  static let pageCacheKiB = 16 * 1_024
 
   // Disk.
   /// Given back when the disk is full: room for the rows of a full spool and for pruning.
@@ -98,6 +103,8 @@ enum Limits {
   // The chain.
   /// Hides names in a digest from whoever tries names.
   static let saltBytes = 16
+  static let saltsAtOnce = 64
+  static let leavesPerStatement = 16
   static let leavesPerCheckpoint = 1_000
   static let secondsPerCheckpoint = 60.0
   /// Heads go to the log at most this often; each vouches for all before it.

@@ -69,6 +69,14 @@ final class Pruner {
       phase = .space
     case .done:
       return false
+    case .rows:
+      var began = 0.0
+      let isMore = try queue.write { db in
+        began = now()
+        return try deleteRows(db)
+      }
+      adapt(now() - began)  // with the commit: until it is on the disk the lock is held
+      if !isMore { phase = .floods }
     default:
       try queue.write(step)
     }
@@ -76,11 +84,7 @@ final class Pruner {
   }
 
   private func step(_ db: Database) throws {
-    let began = now()
     switch phase {
-    case .rows:
-      if try !deleteRows(db) { phase = .floods }
-      adapt(now() - began)
     case .floods:
       if try !deleteFloods(db) { phase = .checkpoints }
     case .checkpoints:

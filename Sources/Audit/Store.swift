@@ -26,6 +26,9 @@ final class Store {
     configuration.label = "audit"
     configuration.busyMode = .timeout(Limits.busySeconds)
     configuration.observesSuspensionNotifications = false
+    // A row mentions only names that the transaction made, found, or remembers from a time since
+    // which nobody else has written: `Inserter.beginBatch` sees to it.
+    configuration.foreignKeysEnabled = false
     queue = try DatabaseQueue(path: path, configuration: configuration)
     do {
       try queue.writeWithoutTransaction { db in try Self.prepare(db, path) }
@@ -73,6 +76,8 @@ final class Store {
     try db.execute(sql: "PRAGMA journal_mode = WAL")
     try db.execute(sql: "PRAGMA synchronous = FULL")
     try db.execute(sql: "PRAGMA journal_size_limit = \(Limits.walBytesKept)")
+    try db.execute(sql: "PRAGMA wal_autocheckpoint = \(Limits.walPagesPerCheckpoint)")
+    try db.execute(sql: "PRAGMA cache_size = -\(Limits.pageCacheKiB)")
   }
 
   /// The greatest id of the record, 0 if it is empty.
@@ -129,11 +134,6 @@ final class Store {
   func insert(_ records: [Record], gap: Gap? = nil) throws {
     do {
       try queue.write { db in try insert(records, gap, db) }
-    } catch let error as DatabaseError
-      where error.extendedResultCode == .SQLITE_CONSTRAINT_FOREIGNKEY
-    {
-      inserter.forget()  // a steward's command deleted a name that it remembered
-      try queue.write { db in try insert(records, gap, db) }
     } catch {
       inserter.forget()  // what it remembers may have been rolled back
       throw error
@@ -141,8 +141,10 @@ final class Store {
   }
 
   private func insert(_ records: [Record], _ gap: Gap?, _ db: Database) throws {
+    try inserter.beginBatch(db)
     for record in records {
-      if let flood = Gap(record) {
+      if record.intent.operation == Intent.flood, let flood = Gap(record) {
+        try inserter.writeLeaves(db)
         try insert(flood, db)
       } else {
         try inserter.insert(record, run: run, db)

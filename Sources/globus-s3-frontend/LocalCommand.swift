@@ -62,6 +62,11 @@ struct LocalCommand: ParsableCommand {
   @Option(help: "The audit database; one that ends with the program when there is none.")
   var auditDb: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Rows a minute and address for requests without a genuine credential.", valueName: "rows"))
+  var auditStrangersPerMinute: Int?
+
   @Option(help: "Keyring for sealing; a random key when there is none.")
   var keyFile: String?
 
@@ -85,6 +90,9 @@ struct LocalCommand: ParsableCommand {
     let named = guest + highAssurance + connectPersonal + httpsServer.map(\.id)
     for id in named where !known.contains(id.lowercased()) {
       throw ValidationError("\(id): no --collection has this id")
+    }
+    guard auditStrangersPerMinute ?? 1 > 0 else {
+      throw ValidationError("--audit-strangers-per-minute: at least 1")
     }
     guard 1...3600 ~= upstreamSilence else {
       throw ValidationError("--upstream-silence: from 1 to 3600 seconds")
@@ -185,7 +193,8 @@ struct LocalCommand: ParsableCommand {
     frontend.upstreamSilenceMilliseconds = upstreamSilence * 1000
     return ServicePlan(
       frontend: frontend, baseURLFollowsListener: baseURL == nil, listen: [listen],
-      auditDatabase: auditDb ?? work.path + "/audit.db", keyFile: keyFile,
+      auditDatabase: auditDb ?? work.path + "/audit.db",
+      auditStrangersPerMinute: auditStrangersPerMinute, keyFile: keyFile,
       logger: makeLogger(.text))
   }
 

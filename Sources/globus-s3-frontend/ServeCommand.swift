@@ -59,6 +59,12 @@ struct ServeFlags: ParsableArguments {
   var auditOnFailure: [String] = []
   @Option(help: "Days after which audit rows are pruned. (default: they are kept)")
   var auditRetention: [String] = []
+  @Option(
+    help: """
+      Rows a minute and address for requests without a genuine credential; more are counted. \
+      (default: 6000)
+      """)
+  var auditStrangersPerMinute: [String] = []
   @Option(help: "Signatures of header-signed requests: any or verify. (default: any)")
   var signatures: [String] = []
   @Option(help: "Keyring for sealing. (default: a random key that ends with the process)")
@@ -85,7 +91,9 @@ struct ServeFlags: ParsableArguments {
       "listen": listen, "base-url": baseUrl, "client-id": clientId,
       "client-secret-file": clientSecretFile, "audit-db": auditDb,
       "audit-on-failure": auditOnFailure,
-      "audit-retention": auditRetention, "signatures": signatures, "key-file": keyFile,
+      "audit-retention": auditRetention,
+      "audit-strangers-per-minute": auditStrangersPerMinute, "signatures": signatures,
+      "key-file": keyFile,
       "tls-cert": tlsCert, "tls-key": tlsKey, "trusted-proxy": trustedProxy,
       "upstream-ca": upstreamCa, "allow-private-upstream": allowPrivateUpstream,
       "operations-listen": operationsListen, "log-format": logFormat,

@@ -25,6 +25,7 @@ import Reactor
     options.version = Command.number
     options.signingSeed = keyring.auditSigningSeed
     options.retentionDays = plan.auditRetention
+    if let rows = plan.auditStrangersPerMinute { options.strangersRowsPerMinute = rows }
     do {
       audit = try AuditLog(options, logger: plan.logger)
     } catch {

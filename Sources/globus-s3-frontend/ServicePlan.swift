@@ -19,6 +19,8 @@ struct ServicePlan: Sendable {
   var auditDatabase: String
   var auditOnFailure: AuditLog.OnFailure = .refuse
   var auditRetention: Int?
+  /// nil: the audit's own.
+  var auditStrangersPerMinute: Int?
   var keyFile: String?
   var logger: Logger
 }
@@ -43,6 +45,12 @@ extension ServeFlags {
         throw settings.error("audit-retention", "must be a number of days, 1 to 36500")
       }
       plan.auditRetention = days
+    }
+    if let rows = try settings.value("audit-strangers-per-minute") {
+      guard let rows = Int(rows), 1...1_000_000 ~= rows else {
+        throw settings.error("audit-strangers-per-minute", "must be a number, 1 to 1000000")
+      }
+      plan.auditStrangersPerMinute = rows
     }
     plan.keyFile = try settings.value("key-file")
     switch (try settings.value("tls-cert"), try settings.value("tls-key")) {

@@ -9,9 +9,9 @@ struct Settings {
   /// The names that a configuration file may use.
   static let names: Set<String> = [
     "listen", "base-url", "client-id", "client-secret-file", "audit-db", "audit-on-failure",
-    "audit-retention", "signatures", "key-file", "tls-cert", "tls-key", "trusted-proxy",
-    "upstream-ca",
-    "allow-private-upstream", "operations-listen", "log-format",
+    "audit-retention", "audit-strangers-per-minute", "signatures", "key-file", "tls-cert",
+    "tls-key", "trusted-proxy", "upstream-ca", "allow-private-upstream", "operations-listen",
+    "log-format",
   ]
 
   private let flags: [String: [String]]
