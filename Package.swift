@@ -68,3 +68,12 @@ let package = Package(
     .testTarget(name: "LocalGlobusTests", dependencies: ["LocalGlobus"], swiftSettings: strict),
   ]
 )
+
+// The sanitizers look at the C code: alone it builds in a third of the time.
+if Context.environment["REACTOR_ONLY"] != nil {
+  let kept: Set = [
+    "CUV", "CCurl", "COpenSSL", "CReactor", "Reactor", "CReactorTests", "ReactorTests",
+  ]
+  package.targets.removeAll { !kept.contains($0.name) }
+  package.products = []
+}

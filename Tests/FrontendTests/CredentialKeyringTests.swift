@@ -57,8 +57,12 @@ private let line2 = "0000000a accept 2026-11-23T08:00:00Z \(key2)"
       key.subkey(.seal)
         == SecretBytes(
           Hex.decode("dce6155c2b3031965aeedd911d57f9b0d66d970737a2e43b2495f37e8eead6a8")!))
+    #expect(
+      try Keyring(file: folder.file).auditSigningSeed
+        == SecretBytes(
+          Hex.decode("ac19f50a4e0bdfb2b14a27ba590b2ffb11cf32ce06ad1fafc7a0b01d679e03f0")!))
     let subkeys = Keyring.Purpose.allCases.map { key.subkey($0).withUnsafeBytes { Array($0) } }
-    #expect(Set(subkeys).count == 4)
+    #expect(Set(subkeys).count == Keyring.Purpose.allCases.count)
   }
 
   /// Made by an independent program (Python, cryptography): the format is a promise.
