@@ -98,7 +98,10 @@ enum Limits {
   static let rowsPerForgetting = 200
   /// A server with a retention looks this often for rows that have come of age.
   static let secondsPerRetention = 3_600.0
+  /// How long a command waits for the lock: one that changes the record, and one that only notes
+  /// that it was read.
   static let stewardBusySeconds = 10.0
+  static let readerBusySeconds = 1.0
 
   // The chain.
   /// Hides names in a digest from whoever tries names.

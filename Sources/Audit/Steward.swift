@@ -12,14 +12,18 @@ public final class Steward {
   let queue: DatabaseQueue
   let actor: String
 
-  /// Opens the record for writing; `actor` is who will stand in its notes.
-  public init(path: String, actor: String = Steward.currentActor) throws(AuditError) {
+  /// Opens the record for writing; `actor` is who will stand in its notes. `isReader`: only a note
+  /// is wanted, which nobody should wait for long.
+  public init(
+    path: String, actor: String = Steward.currentActor, isReader: Bool = false
+  ) throws(AuditError) {
     let path = absolutePath(path)
     self.actor = actor
     do {
       var configuration = Configuration()
       configuration.label = "audit-steward"
-      configuration.busyMode = .timeout(Limits.stewardBusySeconds)
+      configuration.busyMode = .timeout(
+        isReader ? Limits.readerBusySeconds : Limits.stewardBusySeconds)
       configuration.foreignKeysEnabled = false  // UnusedNames.swift says why
       guard FileManager.default.isWritableFile(atPath: path) else {
         throw AuditError(

@@ -55,7 +55,9 @@ struct AuditDatabaseOptions: ParsableArguments {
     try failing {
       let reader = try QueryReader(paths: paths)
       do {
-        for path in paths { try Steward(path: path).note(command, detail.compactMapValues { $0 }) }
+        for path in paths {
+          try Steward(path: path, isReader: true).note(command, detail.compactMapValues { $0 })
+        }
       } catch {
         let cause = QueryOutput.visible(explanation(of: error))
         writeErrorLine("this reading leaves no note in the record: \(cause)")
