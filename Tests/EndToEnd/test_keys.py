@@ -22,7 +22,7 @@ NAMES = [
     "index.html", "CON", "auth", "soap",
 ]
 KEYS = [f"keys/{name}" for name in NAMES] + [
-    "keys/deep/1/2/3/4/5/6/7/8/x", "keys/ /x", "keys/~~/x", "keys/é/e\u0301",
+    "~/x", "~/~/x", "~~", "keys/deep/1/2/3/4/5/6/7/8/x", "keys/ /x", "keys/~~/x", "keys/é/e\u0301",
     "/".join(["d" * 254] * 4 + ["abcd"])]
 
 
@@ -98,6 +98,17 @@ def test_encodings_of_one_key(local, wire, keys):
         answer = wire.ask("GET", f"/{local.collection}/{target}")
         assert (answer.status, answer.body.decode()) == (200, key), target
     assert wire.ask("GET", f"/{local.collection}/keys/in+the+middle").code == "NoSuchKey"
+
+
+def test_a_leading_tilde_is_nobodys_home(local, s3, keys):
+    """Globus would take it for one; so the path asked for does not begin with it."""
+    (local.folder / "x").write_bytes(b"at the top")
+    listed = s3.list_objects_v2(Bucket=local.collection, Prefix="~/", Delimiter="/")
+    assert [each["Key"] for each in listed["Contents"]] == ["~/x"]
+    assert listed["CommonPrefixes"] == [{"Prefix": "~/~/"}]
+    assert s3.head_object(Bucket=local.collection, Key="~/")["ContentLength"] == 0
+    assert s3.get_object(Bucket=local.collection, Key="~/x")["Body"].read() == b"~/x"
+    (local.folder / "x").unlink()
 
 
 def test_twins_are_two_objects(local, s3, keys):

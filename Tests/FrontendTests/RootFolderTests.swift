@@ -59,7 +59,9 @@ struct SplitMix64: RandomNumberGenerator {
 
   @Test func withoutARootEveryPlainPathIsOne() {
     #expect(RootFolder.confined("/", to: nil) == "/")
-    #expect(RootFolder.confined("/~", to: nil) == "/~")
+    #expect(RootFolder.confined("/~", to: nil) == "/./~")
+    #expect(RootFolder.confined("/~/x", to: nil) == "/./~/x")
+    #expect(RootFolder.confined("/~x", to: nil) == "/~x")
     for path in ["", "a", "//", "/..", "/a/", "/a/../..", "/\u{0}"] {
       #expect(RootFolder.confined(path, to: nil) == nil)
     }

@@ -35,7 +35,7 @@ struct RootFolder: Hashable, Sendable, CustomStringConvertible {
   static func confined(_ path: String, to root: RootFolder?) -> String? {
     let bytes = path.utf8
     guard bytes.elementsEqual("/".utf8) || isPlain(bytes) else { return nil }
-    guard let root else { return path }
+    guard let root else { return isInFolderNamedTilde(bytes) ? "/." + path : path }
     let folder = root.description.utf8
     guard bytes.starts(with: folder) else { return nil }
     if bytes.count == folder.count {
@@ -43,6 +43,13 @@ struct RootFolder: Hashable, Sendable, CustomStringConvertible {
       return path == "/~" ? "/~/" : path
     }
     return bytes.dropFirst(folder.count).first == UInt8(ascii: "/") ? path : nil
+  }
+
+  /// Globus takes a leading "~" for the person's home; as the name in a key it is a name like any
+  /// other, and does not lead when "." does.
+  private static func isInFolderNamedTilde(_ path: String.UTF8View) -> Bool {
+    path.starts(with: "/~".utf8)
+      && (path.count == 2 || path.dropFirst(2).first == UInt8(ascii: "/"))
   }
 
   /// In one pass, for every request comes by here.
