@@ -33,7 +33,7 @@ def datasette(record):
     """The command of the document, on a free port; returns a function that gets JSON."""
     line, = [line for block in audit_doc.blocks("shell") for line in block.splitlines()
              if line.startswith("datasette ")]
-    arguments = line.replace("docs/", f"{ROOT}/docs/").split()[1:]
+    arguments = [word.replace("docs/", f"{ROOT}/docs/") for word in line.split()[1:]]
     assert AUDIT.exists(), "scripts/test makes the environment of tools"
     port, = free_ports(1)
     process = subprocess.Popen(
