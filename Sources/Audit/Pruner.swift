@@ -57,15 +57,7 @@ final class Pruner {
     case .survey:
       phase = .names(try queue.read(UnusedNames.init(surveying:)))
     case .names(let names):
-      try queue.inDatabase { db in
-        let enforced = try Bool.fetchOne(db, sql: "PRAGMA foreign_keys") ?? true
-        try db.execute(sql: "PRAGMA foreign_keys = OFF")
-        defer { try? db.execute(sql: "PRAGMA foreign_keys = \(enforced ? "ON" : "OFF")") }
-        try db.inTransaction(.immediate) {
-          try names.delete(db)
-          return .commit
-        }
-      }
+      try queue.write(names.delete)
       phase = .space
     case .done:
       return false

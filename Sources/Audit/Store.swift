@@ -184,9 +184,8 @@ final class Store {
 
   /// Goes on with a pruning; false: it is done.
   func advance(_ pruner: Pruner) throws -> Bool {
-    let isMore = try pruner.advance(queue)
-    if !isMore { inserter.forget() }  // names may have gone
-    return isMore
+    defer { inserter.forget() }  // names may have gone, and by this connection: no version tells
+    return try pruner.advance(queue)
   }
 
   /// Signs what was inserted since the last checkpoint; nil when nothing was.

@@ -1,7 +1,7 @@
 // UnusedNames: clients and credentials that no row mentions any more, found without holding the
 // write lock: a survey of all rows, then, with the lock, only of the rows that came since.
 //
-// Foreign keys must be off in the deleting connection: without an index on these columns SQLite
+// Foreign keys are off in the connections that delete: without an index on these columns SQLite
 // would read every row again for each name that goes.
 
 import GRDB

@@ -181,6 +181,31 @@ import Testing
     #expect(try verify(folder).problems == [])
   }
 
+  @Test func aPersonWhoComesBackWhileTheServerPrunesKeepsTheirNames() throws {
+    let folder = try Folder()
+    let store = try Store(path: folder.database)
+    try store.beginRun(atMicroseconds: exampleTime, version: "test")
+    var ids = RequestIDGenerator(after: 0)
+    func insert(at time: Int64) throws {
+      var intent = exampleIntent(ids.next(nowMicroseconds: time))
+      intent.startMicroseconds = time
+      try store.insert([Record(intent: intent, completion: exampleCompletion())])
+    }
+    // Only the old row mentions the client, whose number the inserter remembers.
+    try insert(at: exampleTime)
+    let pruner = try store.beginPruning(before: exampleTime + 1)
+    var rows = 0
+    while try store.advance(pruner) {
+      // From when the client's name has gone, and before the pruning has ended.
+      guard try folder.rows("SELECT * FROM client").isEmpty else { continue }
+      try insert(at: exampleTime + day)
+      rows += 1
+    }
+    #expect(rows == 1)
+    #expect(try count(folder, "remote_ip = '192.0.2.7' AND credential IS NOT NULL") == 1)
+    #expect(try verify(folder).problems == [])
+  }
+
   @Test func chunksFollowTheTimeThatTheyTake() throws {
     let folder = try Folder()
     let log = try folder.open(slots: 512)
