@@ -14,22 +14,10 @@ struct AuditQueryCommand: ParsableCommand {
 
   @OptionGroup var database: AuditDatabaseOptions
   @OptionGroup var format: AuditFormatOptions
-
-  @Option(
-    help: ArgumentHelp("Requests that began at this time or later.", valueName: "time"),
-    transform: AuditQueryCommand.time)
-  var since: Int64?
-
-  @Option(
-    help: ArgumentHelp("Requests that began before this time.", valueName: "time"),
-    transform: AuditQueryCommand.time)
-  var until: Int64?
+  @OptionGroup var span: AuditSpanOptions
 
   @Option(help: "An S3 action such as GetObject; or AuthStart, AuthCallback, Malformed, Unknown.")
   var operation: String?
-
-  @Option(help: ArgumentHelp("A collection's UUID.", valueName: "uuid"))
-  var collection: String?
 
   @Option(help: "What object keys begin with; case matters.")
   var keyPrefix: String?
@@ -61,10 +49,10 @@ struct AuditQueryCommand: ParsableCommand {
 
   func run() throws {
     var filter = QueryFilter()
-    filter.since = since
-    filter.until = until
+    filter.since = span.since
+    filter.until = span.until
     filter.operation = operation
-    filter.collectionID = collection
+    filter.collectionID = span.collection
     filter.keyPrefix = keyPrefix
     filter.user = user
     filter.outcome = outcome
@@ -78,17 +66,9 @@ struct AuditQueryCommand: ParsableCommand {
   /// The filters that were given.
   private var noted: [String: NoteValue?] {
     [
-      "since_us": since.map { .integer($0) }, "until_us": until.map { .integer($0) },
-      "operation": operation.map { .text($0) }, "collection": collection.map { .text($0) },
+      "operation": operation.map { .text($0) },
       "key_prefix": keyPrefix.map { .text($0) }, "user": user.map { _ in .text("given") },
       "outcome": outcome.map { .text($0.name) }, "limit": .integer(Int64(limit)),
-    ]
-  }
-
-  static func time(_ text: String) throws -> Int64 {
-    guard let time = QueryFilter.time(text, now: AuditLog.wallMicroseconds()) else {
-      throw ValidationError("not a time: 24h, 7d, 2026-11-22 or 2026-11-22T10:30:00Z is expected")
-    }
-    return time
+    ].merging(span.noted) { $1 }
   }
 }

@@ -17,29 +17,15 @@ struct AuditExportCommand: ParsableCommand {
   @Option(help: "json (one object per line) or csv.")
   var format: Format = .json
 
-  @Option(
-    help: ArgumentHelp("Requests that began at this time or later.", valueName: "time"),
-    transform: AuditQueryCommand.time)
-  var since: Int64?
-
-  @Option(
-    help: ArgumentHelp("Requests that began before this time.", valueName: "time"),
-    transform: AuditQueryCommand.time)
-  var until: Int64?
-
-  @Option(help: ArgumentHelp("Only this collection's rows.", valueName: "uuid"))
-  var collection: String?
+  @OptionGroup var span: AuditSpanOptions
 
   func run() throws {
     var filter = QueryFilter()
-    filter.since = since
-    filter.until = until
-    filter.collectionID = collection
+    filter.since = span.since
+    filter.until = span.until
+    filter.collectionID = span.collection
     filter.limit = nil
-    let noted: [String: NoteValue?] = [
-      "since_us": since.map { .integer($0) }, "until_us": until.map { .integer($0) },
-      "collection": collection.map { .text($0) }, "format": .text(format.rawValue),
-    ]
+    let noted = span.noted.merging(["format": .text(format.rawValue)]) { $1 }
     try database.read("export", noted) { reader in
       var output = AuditFormatOptions.output(format == .json ? .json : .csv)
       try reader.query(filter, &output)

@@ -47,7 +47,7 @@ struct AuditPruneCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp("Rows that began before this time go, such as 365d.", valueName: "time"),
-    transform: AuditQueryCommand.time)
+    transform: AuditSpanOptions.time)
   var before: Int64
 
   @Flag(help: "Only say how many rows would go.")

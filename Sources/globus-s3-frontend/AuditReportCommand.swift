@@ -27,18 +27,7 @@ struct AuditReportCommand: ParsableCommand {
       """, valueName: "file"))
   var html: String?
 
-  @Option(
-    help: ArgumentHelp("Requests that began at this time or later.", valueName: "time"),
-    transform: AuditQueryCommand.time)
-  var since: Int64?
-
-  @Option(
-    help: ArgumentHelp("Requests that began before this time.", valueName: "time"),
-    transform: AuditQueryCommand.time)
-  var until: Int64?
-
-  @Option(help: ArgumentHelp("A collection's UUID.", valueName: "uuid"))
-  var collection: String?
+  @OptionGroup var span: AuditSpanOptions
 
   @Option(help: "What object keys begin with; case matters. Not for sums of hours.")
   var keyPrefix: String?
@@ -67,9 +56,9 @@ struct AuditReportCommand: ParsableCommand {
 
   func run() throws {
     var filter = ReportFilter()
-    filter.since = since
-    filter.until = until
-    filter.collectionID = collection
+    filter.since = span.since
+    filter.until = span.until
+    filter.collectionID = span.collection
     filter.keyPrefix = keyPrefix
     filter.user = user
     filter.limit = limit
@@ -87,9 +76,7 @@ struct AuditReportCommand: ParsableCommand {
   private var noted: [String: NoteValue?] {
     [
       "report": report.map { .text($0.rawValue) }, "html": html.map { .text($0) },
-      "since_us": since.map { .integer($0) },
-      "until_us": until.map { .integer($0) }, "collection": collection.map { .text($0) },
       "key_prefix": keyPrefix.map { .text($0) }, "user": user.map { _ in .text("given") },
-    ]
+    ].merging(span.noted) { $1 }
   }
 }
