@@ -56,10 +56,12 @@ extension Service {
       self.gateway = gateway
       if let gateway { operations?.gateway = gateway }
       self.keyring = keyring
+      let isOtherwise = plan.frontend.signatures != running.frontend.signatures
       running = plan
       logForm.format = plan.logFormat
       gateway?.countReload(isRefused: false)
       logger.notice("reloaded")
+      if isOtherwise { warnOfSignatures() }
       if !waiting.isEmpty {
         logger.warning(
           "settings have changed that need a restart",

@@ -61,6 +61,10 @@ import Reactor
     if running.keyFile == nil {
       logger.notice("no --key-file: credentials end with this process")
     }
+    warnOfSignatures()
+  }
+
+  func warnOfSignatures() {
     if running.frontend.signatures == .any, running.listen.contains(where: { !$0.isLoopback }) {
       logger.warning(
         "signatures are not verified (--signatures any) on an address that others can reach")
