@@ -34,5 +34,7 @@ enum {
   LIMIT_URL_BYTES = 16 * 1024,
   /* How long a name's addresses are believed; as curl has it. */
   LIMIT_RESOLVED_SECONDS = 60,
+  /* At the end of the heap, kept by cr_keep_freed_memory. */
+  LIMIT_FREED_BYTES = 4 * 1024 * 1024,
   LIMIT_INBOX_ITEMS = 1 << 20,
 };

@@ -200,7 +200,9 @@ import Reactor
     }
     let collection = collections.open(id, credential: credential, fingerprint: fingerprint)
     let root = credential.grant(for: id)?.rootFolder?.description ?? ""
-    let signInURL = SignInLink(renewing: credential).url(at: configuration.baseURL)
+    let signInURL = { @Sendable [baseURL = configuration.baseURL] in
+      SignInLink(renewing: credential).url(at: baseURL)
+    }
     if let key = plan.key {
       let request = ObjectRequest(
         collection: collection, key: key, path: root + key.path,

@@ -71,6 +71,11 @@ int cr_loop_new(cr_loop_callbacks callbacks, cr_loop *_Nullable *_Nonnull out);
  * its last callback), frees the loop and returns. */
 void cr_loop_run(cr_loop *loop);
 
+/* Has malloc keep up to some MiB of freed memory in place of giving it to the kernel and asking for
+ * it again, which under load costs a system call and page faults in every fourth request. Holds for
+ * the whole process, so it is the program's choice. */
+void cr_keep_freed_memory(void);
+
 /* Any thread. */
 void cr_loop_stop(cr_loop *loop);
 int cr_loop_post(cr_loop *loop, void *item);
