@@ -34,13 +34,18 @@ static void transfer_note_peer(cr_transfer *t) {
   snprintf(t->address, sizeof t->address, "%s", peer ? peer : "");
 }
 
+static void transfer_leave_curl(cr_transfer *t) {
+  client_handle *handle = t->handle;
+  t->handle = NULL;
+  host_uncount(t);
+  client_release(t->client, handle);
+}
+
 static void transfer_finish(cr_transfer *t, cr_transfer_code code, const char *message) {
-  if (t->state == TRANSFER_QUEUED) TAILQ_REMOVE(&t->client->queue, t, queue_link);
+  if (t->state == TRANSFER_QUEUED) host_dequeue(t);
   if (t->state == TRANSFER_ACTIVE) {
     transfer_note_peer(t);
-    client_handle *handle = t->handle;
-    t->handle = NULL;
-    client_release(t->client, handle);
+    transfer_leave_curl(t);
   }
   t->state = TRANSFER_FINISHED;
   t->paused = false;
@@ -55,14 +60,11 @@ static void transfer_finish(cr_transfer *t, cr_transfer_code code, const char *m
 static bool transfer_connect_to_avoided(cr_transfer *t, cr_transfer_code code) {
   if (t->addresses_avoided == 0 || t->cancelled) return false;
   if (code != CR_TRANSFER_CONNECT_FAILED && code != CR_TRANSFER_ADDRESS_REFUSED) return false;
-  client_release(t->client, t->handle);
-  t->handle = NULL;
+  transfer_leave_curl(t);
   t->avoided_count = 0;
   t->addresses_avoided = t->addresses_refused = t->sockets_opened = 0;
   t->message[0] = 0;
-  t->state = TRANSFER_QUEUED;
-  TAILQ_INSERT_HEAD(&t->client->queue, t, queue_link);
-  client_pump_later(t->client);
+  host_enqueue(t, true);
   return true;
 }
 
@@ -153,7 +155,8 @@ static bool transfer_complete_head(cr_transfer *t) {
     (void)curl_easy_setopt(t->handle->easy, CURLOPT_FORBID_REUSE, 1L);
   transfer_progressed(t);
   transfer_watch_deadline(t);
-  transfer_turn_later(t);
+  transfer_turn_later(t); /* before others are admitted: its own callbacks come first */
+  host_on_answer(t);
   return true;
 }
 
@@ -289,6 +292,7 @@ static void transfer_free(cr_transfer *t) {
   cr_client *client = t->client;
   loop_cancel_deferred(client->loop, &t->turn);
   TAILQ_REMOVE(&client->all, t, all_link);
+  host_release(client, t->host);
   free(t->head_bytes);
   free(t->collected);
   free(t->request);
@@ -348,8 +352,10 @@ int cr_transfer_start(cr_client *client, const cr_transfer_request *request,
   if (!t) return CR_EMEMORY;
   int result = transfer_request_copy(request, &t->request);
   if (result == CR_OK) result = transfer_avoid(t, request->avoid);
+  if (result == CR_OK && !(t->host = host_acquire(client, request->url))) result = CR_EMEMORY;
   if (result != CR_OK) {
     free(t->request);
+    free(t->avoided);
     free(t);
     return result;
   }
@@ -364,11 +370,9 @@ int cr_transfer_start(cr_client *client, const cr_transfer_request *request,
   t->fresh_connection = request->fresh_connection;
   t->close_on_error = request->close_on_error;
   t->start_ms = uv_now(&client->loop->uv);
-  t->state = TRANSFER_QUEUED;
   TAILQ_INSERT_TAIL(&client->all, t, all_link);
-  TAILQ_INSERT_TAIL(&client->queue, t, queue_link);
+  host_enqueue(t, false);
   transfer_watch_deadline(t);
-  client_pump_later(client);
   *out = t;
   return CR_OK;
 }

@@ -244,7 +244,10 @@ typedef struct {
    * refused after resolution, but for those in allowed_networks (CIDR texts, comma-separated). */
   bool allow_any_address;
   const char *_Nullable allowed_networks;
-  uint32_t max_active;           /* transfers handed to curl at once; the others wait in order */
+  uint32_t max_active;           /* transfers handed to curl at once, paused ones included */
+  /* Of these, those to one host (scheme and authority) that wait for their heads. The others wait
+   * in order, hosts in turn. 0: the number follows the host's latency. */
+  uint32_t max_unanswered;
   const char *_Nullable user_agent;
 } cr_client_config;
 
