@@ -53,6 +53,7 @@ typedef struct client_host {
   uint32_t unanswered;                /* of these, those that count against the cap */
   bool is_ready;
   client_cap cap;
+  CURLU *url; /* parsed once; NULL: curl can't make anything of it */
   uint32_t bucket;
   size_t origin_len;
   char origin[]; /* "https://host:port", in lower case */
@@ -88,7 +89,7 @@ struct cr_client {
 
 /* A request's copy, in one block: free() frees all of it. */
 typedef struct {
-  const char *method, *url;
+  const char *method, *url, *target; /* the target is the URL's end */
   const void *body;
   size_t body_len;
   struct curl_slist *headers; /* inside the block as well: not for curl_slist_free_all */
@@ -165,6 +166,9 @@ void cap_init(client_cap *cap, uint32_t fixed);
 void cap_on_answer(client_cap *cap, uint32_t round, uint64_t latency_us, uint64_t now_ms);
 
 /* ---- client_host.c ---- */
+
+/* Bytes of a URL's scheme and authority. */
+size_t url_origin_len(const char *url);
 
 void hosts_init(cr_client *client);
 void hosts_free(cr_client *client);

@@ -12,7 +12,7 @@
 
 #include "client.h"
 
-static size_t origin_len(const char *url) {
+size_t url_origin_len(const char *url) {
   const char *authority = strstr(url, "://") + 3; /* there: transfer_request.c looks */
   return (size_t)(authority - url) + strcspn(authority, "/?#");
 }
@@ -35,14 +35,23 @@ static bool is_origin(const client_host *host, const char *origin, size_t len) {
 
 static void host_free(cr_client *client, client_host *host) {
   TAILQ_REMOVE(&client->buckets[host->bucket], host, bucket_link);
+  curl_url_cleanup(host->url);
   free(host);
 }
 
+static CURLU *parse_origin(const char *origin) {
+  CURLU *url = curl_url();
+  if (url && curl_url_set(url, CURLUPART_URL, origin, CURLU_DISALLOW_USER) == CURLUE_OK) return url;
+  curl_url_cleanup(url);
+  return NULL;
+}
+
 static client_host *host_new(cr_client *client, const char *origin, size_t len, uint32_t bucket) {
-  client_host *host = calloc(1, sizeof *host + len);
+  client_host *host = calloc(1, sizeof *host + len + 1);
   if (!host) return NULL;
   for (size_t i = 0; i < len; i++) host->origin[i] = lower(origin[i]);
   host->origin_len = len;
+  host->url = parse_origin(host->origin);
   host->bucket = bucket;
   TAILQ_INIT(&host->queue);
   cap_init(&host->cap, client->max_unanswered);
@@ -62,7 +71,7 @@ void hosts_free(cr_client *client) {
 }
 
 client_host *host_acquire(cr_client *client, const char *url) {
-  size_t len = origin_len(url);
+  size_t len = url_origin_len(url);
   uint32_t bucket = hash_origin(url, len) % LIMIT_HOST_BUCKETS;
   client_host *host;
   TAILQ_FOREACH(host, &client->buckets[bucket], bucket_link)
