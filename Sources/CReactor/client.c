@@ -77,7 +77,10 @@ static bool client_set_up_handle(cr_client *client, client_handle *handle) {
   /* curl keeps the parsed certificates only when they come from one file and no folder. */
   SET(CURLOPT_CAPATH, NULL);
   if (client->ca_file) SET(CURLOPT_CAINFO, client->ca_file);
-  if (!client->use_environment_proxy) SET(CURLOPT_PROXY, "");
+  if (!client->use_environment_proxy) {
+    SET(CURLOPT_PROXY, "");
+    SET(CURLOPT_NOPROXY, ""); /* or curl asks the environment each time */
+  }
   if (client->user_agent) SET(CURLOPT_USERAGENT, client->user_agent);
 #undef SET
   return failed == CURLE_OK;
