@@ -132,6 +132,8 @@ struct cr_transfer {
   cr_transfer_head head;
 
   transfer_consumer consumer;
+  uint8_t *early; /* a small body, or its beginning, that came before the consumer */
+  size_t early_len;
   uint8_t *collected;
   size_t collected_len, collected_capacity, collect_max;
   transfer_sink sink_callbacks;
@@ -203,6 +205,15 @@ void transfer_on_curl_done(cr_transfer *transfer, CURLcode code);
 /* Ends it when its time is over; else the time when it will be, UINT64_MAX for never. */
 uint64_t transfer_check_deadline(cr_transfer *transfer, uint64_t now_ms);
 size_t transfer_on_header(char *line, size_t size, size_t count, void *handle);
+/* From curl's callbacks: the transfer will end with this code, whatever curl calls it. */
+void transfer_refuse(cr_transfer *transfer, cr_transfer_code code, const char *message);
+void transfer_set_result(cr_transfer *transfer, cr_transfer_code code, const char *message);
+void transfer_progressed(cr_transfer *transfer);
+void transfer_watch_deadline(cr_transfer *transfer);
+void transfer_turn_later(cr_transfer *transfer);
+
+/* ---- transfer_body.c ---- */
+
 size_t transfer_on_body(char *bytes, size_t size, size_t count, void *handle);
 
 /* ---- transfer_peer.c ---- */

@@ -31,6 +31,8 @@ enum {
   LIMIT_BACKLOG = 1024,
   LIMIT_TLS_HANDSHAKE_MS = 10 * 1000,
   LIMIT_UPSTREAM_HEAD_BYTES = 64 * 1024,
+  /* A body up to here is taken from curl before anybody has asked for it. */
+  LIMIT_EARLY_BODY_BYTES = 16 * 1024,
   LIMIT_URL_BYTES = 16 * 1024,
   /* How long a name's addresses are believed; as curl has it. */
   LIMIT_RESOLVED_SECONDS = 60,

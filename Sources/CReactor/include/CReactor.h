@@ -229,7 +229,8 @@ void cr_respond_abort(cr_conn *conn);
  * many bytes were relayed and why it ended; the answer stays open for the next transfer unless it
  * is complete. The last byte declared is held back until the transfer has ended well at exactly
  * the declared length. skip: bytes of the transfer's body to drop first. take: after so many more
- * the transfer is ended as if it had ended well there, and its connection closed; 0: to its end. */
+ * the transfer is ended as if it had ended well there, and its connection closed unless the whole
+ * body had come already; 0: to its end. */
 int cr_respond_relay(cr_conn *conn, cr_transfer *transfer, uint64_t skip, uint64_t take);
 
 /* ---------------------------------------------------------------------------------------------
