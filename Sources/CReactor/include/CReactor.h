@@ -234,7 +234,8 @@ void cr_respond_abort(cr_conn *conn);
  * many bytes were relayed and why it ended; the answer stays open for the next transfer unless it
  * is complete. The last byte declared is held back until the transfer has ended well at exactly
  * the declared length. skip: bytes of the transfer's body to drop first. take: after so many more
- * the transfer is ended as if it had ended well there, and its connection closed; 0: to its end. */
+ * the transfer is ended as if it had ended well there, and its connection closed unless the whole
+ * body had come already; 0: to its end. */
 int cr_respond_relay(cr_conn *conn, cr_transfer *transfer, uint64_t skip, uint64_t take);
 
 /* ---------------------------------------------------------------------------------------------
@@ -249,7 +250,10 @@ typedef struct {
    * refused after resolution, but for those in allowed_networks (CIDR texts, comma-separated). */
   bool allow_any_address;
   const char *_Nullable allowed_networks;
-  uint32_t max_active;           /* transfers handed to curl at once; the others wait in order */
+  uint32_t max_active;           /* transfers handed to curl at once, paused ones included */
+  /* Of these, those to one host (scheme and authority) that wait for their heads. The others wait
+   * in order, hosts in turn. 0: the number follows the host's latency. */
+  uint32_t max_unanswered;
   const char *_Nullable user_agent;
 } cr_client_config;
 
