@@ -82,7 +82,7 @@ static int find_line(const char *bytes, size_t n, proxy_header *out) {
   size_t len = (size_t)(end - bytes);
   if (len + 2 > LINE_BYTES) return bad(out, "a PROXY line that does not end");
   if (len == n || (len + 1 == n && *end == '\r')) return HTTP_MORE;
-  if (memcmp(end, "\r\n", 2)) return bad(out, "a PROXY line that does not end in CRLF");
+  if (*end == '\n' || end[1] != '\n') return bad(out, "a PROXY line that does not end in CRLF");
   out->len = (uint32_t)len + 2;
   return parse_line(bytes, end, out);
 }
