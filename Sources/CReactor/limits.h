@@ -30,6 +30,8 @@ enum {
   LIMIT_ACCEPTS_PER_TURN = 64,
   LIMIT_BACKLOG = 1024,
   LIMIT_TLS_HANDSHAKE_MS = 10 * 1000,
+  /* A PROXY header with the vectors behind its addresses; what proxies send has some hundred bytes. */
+  LIMIT_PROXY_HEADER_BYTES = 4 * 1024,
   LIMIT_UPSTREAM_HEAD_BYTES = 64 * 1024,
   /* A body up to here is taken from curl before anybody has asked for it. */
   LIMIT_EARLY_BODY_BYTES = 16 * 1024,

@@ -160,6 +160,9 @@ typedef struct {
   /* There is room for more body: only after cr_respond_write returned 1. */
   void (*on_room)(void *_Nullable user);
   void (*on_sent)(void *_Nullable user, const cr_sent *sent); /* the last one */
+  /* A connection was reset before any request, for what came in place of a PROXY header: from
+   * whom, and static text. Both are for logs; it is given the listener's context. */
+  void (*_Nullable on_refused)(void *_Nullable context, const char *peer, const char *reason);
 } cr_server_callbacks;
 
 typedef struct {
@@ -171,6 +174,9 @@ typedef struct {
   uint32_t body_timeout_ms;    /* between two reads of a request's body */
   uint32_t write_stall_ms;     /* while the client takes nothing */
   uint32_t max_connections;    /* over it, accepting pauses */
+  /* Networks (CIDR texts, comma-separated) whose connections must begin with a header of the PROXY
+   * protocol, version 1 or 2, before TLS, within head_timeout_ms. From others none is taken. */
+  const char *_Nullable proxy_networks;
 } cr_listener_config;
 
 /* message: CR_MESSAGE_BYTES long, filled when the result is not CR_OK. */
@@ -190,6 +196,8 @@ void cr_tls_free(cr_tls *tls);
 
 /* The peer's numeric address without port, NUL-terminated; valid until on_sent returns. */
 const char *cr_conn_peer(const cr_conn *conn);
+/* The client's, as the PROXY header names it; the peer's when there was none or it names none. */
+const char *cr_conn_client(const cr_conn *conn);
 bool cr_conn_is_tls(const cr_conn *conn);
 /* The how-manieth connection of its listener it is, from 0; modulo 2^32. */
 uint32_t cr_conn_number(const cr_conn *conn);
