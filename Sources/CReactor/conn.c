@@ -1,6 +1,6 @@
 /* conn.c: one client connection, from accept to close.
  *
- *   IDLE -> HEAD -> REQUEST -> [DROPPING] -> IDLE … -> [LINGERING] -> CLOSING -> freed.
+ *   [PROXY ->] [HANDSHAKE ->] IDLE -> HEAD -> REQUEST -> [DROPPING] -> IDLE … -> [LINGERING] -> CLOSING -> freed.
  *
  *   - Every event ends in conn_work, which takes the steps that have become possible and then
  *     settles what is read and waited for. Calls from outside only change state and schedule it.
@@ -55,8 +55,8 @@ void conn_accept(cr_listener *l, int fd, const struct sockaddr *peer) {
     conn_close(conn);
     return;
   }
-  conn->state = l->tls ? CONN_HANDSHAKE : CONN_IDLE;
-  if (l->tls && !tls_attach(conn)) conn_close(conn);
+  conn->state = proxy_is_due(l, conn) ? CONN_PROXY : l->tls ? CONN_HANDSHAKE : CONN_IDLE;
+  if (conn->state == CONN_HANDSHAKE && !tls_attach(conn)) conn_close(conn);
   else conn_work(conn);
 }
 
@@ -114,7 +114,7 @@ static bool conn_has_unread(const cr_conn *conn) {
 }
 
 void conn_retire(cr_conn *conn) {
-  if (conn->state != CONN_HANDSHAKE && conn->state != CONN_IDLE) return;
+  if (conn->state > CONN_IDLE) return;
   if (!conn->served) {
     wait_set(conn, WAIT_RETIRED);
   } else if (!conn_has_unread(conn)) {
@@ -151,6 +151,7 @@ static bool lingering_step(cr_conn *conn) {
 static bool conn_step(cr_conn *conn) {
   if (tls_can_continue(conn)) tls_continue(conn);
   switch (conn->state) {
+  case CONN_PROXY: return proxy_step(conn);
   case CONN_IDLE:
   case CONN_HEAD: return head_step(conn);
   case CONN_REQUEST: return request_step(conn);
@@ -162,6 +163,7 @@ static bool conn_step(cr_conn *conn) {
 
 static wait_kind conn_waits_for(const cr_conn *conn) {
   switch (conn->state) {
+  case CONN_PROXY: return conn->listener->closing ? WAIT_RETIRED : WAIT_PROXY;
   case CONN_HANDSHAKE: return conn->listener->closing ? WAIT_RETIRED : WAIT_HANDSHAKE;
   case CONN_IDLE: return conn->listener->closing ? WAIT_RETIRED : WAIT_IDLE;
   case CONN_HEAD: return WAIT_HEAD;
@@ -200,6 +202,7 @@ void conn_work(cr_conn *conn) {
 
 void conn_on_timeout(cr_conn *conn, wait_kind kind) {
   switch (kind) {
+  case WAIT_PROXY: proxy_refuse(conn, "no PROXY header in time"); break;
   case WAIT_HEAD:
     conn->request->parser.head.malformed_status = 408;
     conn->request->parser.head.malformed_reason = "the request's head did not come in time";

@@ -44,6 +44,9 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
     public var bodyTimeoutMilliseconds: UInt32 = 30_000
     public var writeStallMilliseconds: UInt32 = 60_000
     public var maxConnections: UInt32 = 10_000
+    /// CIDR texts of peers whose connections must begin with a header of the PROXY protocol, version
+    /// 1 or 2, before TLS; it names the client (`Exchange.clientAddress`). From others none is taken.
+    public var proxyProtocolPeers: [String] = []
 
     public init(host: String, port: UInt16) {
       self.host = host
@@ -51,18 +54,26 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
     }
   }
 
+  /// Called when a connection was reset for what came in place of a PROXY header: the peer's address
+  /// and what was wrong, for logs.
+  public typealias Refused = @Loop (_ peer: String, _ reason: String) -> Void
+
   let handler: Handler
+  let refused: Refused
   private var listener: OpaquePointer?
   private var isClosing = false
 
   /// Listens until `close`. Throws when the address can't be had.
   public init(
-    _ configuration: Configuration, tls: TLSIdentity? = nil, handler: @escaping Handler
+    _ configuration: Configuration, tls: TLSIdentity? = nil,
+    refused: @escaping Refused = { _, _ in }, handler: @escaping Handler
   ) throws(ReactorError) {
     self.handler = handler
+    self.refused = refused
     var callbacks = cr_server_callbacks(
       context: nil, on_request: exchangeOnRequest, on_body: exchangeOnBody,
-      on_room: exchangeOnRoom, on_sent: exchangeOnSent, on_closed: serverOnClosed)
+      on_room: exchangeOnRoom, on_sent: exchangeOnSent,
+      on_refused: serverOnRefused, on_closed: serverOnClosed)
     // C calls on as long as a connection lives, which may be longer than the server is referenced.
     callbacks.context = Unmanaged.passRetained(self).toOpaque()
     var listener: OpaquePointer?
@@ -91,9 +102,14 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
 
   /// From now on these hold, but for address and socket: `tls` for new connections. Nothing that
   /// is open is closed.
-  public func reconfigure(_ configuration: Configuration, tls: TLSIdentity? = nil) {
+  public func reconfigure(
+    _ configuration: Configuration, tls: TLSIdentity? = nil
+  ) throws(ReactorError) {
     guard let listener else { return }
-    configuration.withConfig(tls) { cr_listener_reconfigure(listener, $0) }
+    let (failed, message) = configuration.withConfig(tls) { config in
+      withMessage { cr_listener_reconfigure(listener, config, $0) }
+    }
+    guard failed == 0 else { throw ReactorError(message: message) }
   }
 
   /// Stops accepting. Requests in flight, and the first ones of connections that have had none, are
@@ -117,12 +133,14 @@ extension Server.Configuration {
     _ tls: TLSIdentity?, _ body: (UnsafePointer<cr_listener_config>) -> Result
   ) -> Result {
     host.withCString { host in
-      var config = cr_listener_config(
-        host: host, port: port, fd: socket ?? -1, tls: tls?.raw,
-        head_timeout_ms: headTimeoutMilliseconds, idle_timeout_ms: idleTimeoutMilliseconds,
-        body_timeout_ms: bodyTimeoutMilliseconds, write_stall_ms: writeStallMilliseconds,
-        max_connections: maxConnections)
-      return body(&config)
+      proxyProtocolPeers.joined(separator: ",").withCString { networks in
+        var config = cr_listener_config(
+          host: host, port: port, use_fd: socket != nil, fd: socket ?? -1, tls: tls?.raw,
+          head_timeout_ms: headTimeoutMilliseconds, idle_timeout_ms: idleTimeoutMilliseconds,
+          body_timeout_ms: bodyTimeoutMilliseconds, write_stall_ms: writeStallMilliseconds,
+          max_connections: maxConnections, proxy_networks: networks)
+        return body(&config)
+      }
     }
   }
 }
@@ -130,6 +148,14 @@ extension Server.Configuration {
 private func serverOnClosed(_ context: UnsafeMutableRawPointer?) {
   let server = Unmanaged<Server>.fromOpaque(context!).takeRetainedValue()
   Loop.assumeIsolated { server.onClosed() }
+}
+
+private func serverOnRefused(
+  _ context: UnsafeMutableRawPointer?, _ peer: UnsafePointer<CChar>, _ reason: UnsafePointer<CChar>
+) {
+  let server = Unmanaged<Server>.fromOpaque(context!).takeUnretainedValue()
+  let (peer, reason) = (String(cString: peer), String(cString: reason))
+  Loop.assumeIsolated { server.refused(peer, reason) }
 }
 
 /// Calls C with room for a message; returns its result and what it wrote there.

@@ -76,7 +76,10 @@ import Reactor
     for address in running.listen {
       servers.append(
         // Requests come in a later turn of the loop, when the gateway is there.
-        try Server(.init(address), tls: identity) { [self] in await self.gateway!.handle($0) })
+        try Server(
+          running.configuration(of: address), tls: identity,
+          refused: { [self] in self.gateway!.connectionRefused(peer: $0, reason: $1) }
+        ) { [self] in await self.gateway!.handle($0) })
     }
     if running.baseURLFollowsListener, let server = servers.first,
       let url = BaseURL("http://localhost:\(server.port)")
@@ -139,6 +142,17 @@ extension ServicePlan {
   @Loop func identity() throws(ReactorError) -> TLSIdentity? {
     guard let tls else { return nil }
     return try TLSIdentity(certificateFile: tls.certificate, keyFile: tls.key)
+  }
+}
+
+extension ServicePlan {
+  /// How one of `listen` is served.
+  func configuration(of address: ListenAddress) -> Server.Configuration {
+    var configuration = Server.Configuration(address)
+    if frontend.proxyProtocol == .trusted {
+      configuration.proxyProtocolPeers = frontend.trustedProxies
+    }
+    return configuration
   }
 }
 

@@ -83,6 +83,7 @@ private final class ServedRequest {
     case "/close": respond(close: true)
     case "/peer":
       respond(200, Array("\(String(cString: cr_conn_peer(conn))) \(cr_conn_is_tls(conn))".utf8))
+    case "/client": respond(200, Array(String(cString: cr_conn_client(conn)).utf8))
     default: respond()
     }
   }
@@ -108,6 +109,7 @@ final class TestServer: @unchecked Sendable {
     var body: UInt32 = 20_000
     var stall: UInt32 = 20_000
     var connections: UInt32 = 1000
+    var proxies = ""
   }
 
   private let log = Mutex<[String]>([])
@@ -124,10 +126,11 @@ final class TestServer: @unchecked Sendable {
   init(
     host: String = "127.0.0.1", port: UInt16 = 0, socket: Int32 = -1, tls: OpaquePointer? = nil,
     head: UInt32 = 20_000, idle: UInt32 = 20_000, body: UInt32 = 20_000, stall: UInt32 = 20_000,
-    connections: UInt32 = 1000
+    connections: UInt32 = 1000, proxies: String = ""
   ) throws {
     let settings = Settings(
-      tls: tls, head: head, idle: idle, body: body, stall: stall, connections: connections)
+      tls: tls, head: head, idle: idle, body: body, stall: stall, connections: connections,
+      proxies: proxies)
     next = Mutex(settings)
     let context = Unmanaged.passUnretained(self).toOpaque()
     let loopCallbacks = cr_loop_callbacks(
@@ -157,11 +160,15 @@ final class TestServer: @unchecked Sendable {
     _ body: (UnsafePointer<cr_listener_config>) -> Result
   ) -> Result {
     host.withCString { name in
-      var config = cr_listener_config(
-        host: name, port: port, fd: socket, tls: settings.tls, head_timeout_ms: settings.head,
-        idle_timeout_ms: settings.idle, body_timeout_ms: settings.body,
-        write_stall_ms: settings.stall, max_connections: settings.connections)
-      return body(&config)
+      settings.proxies.withCString { proxies in
+        var config = cr_listener_config(
+          host: name, port: port, use_fd: socket >= 0, fd: socket, tls: settings.tls,
+          head_timeout_ms: settings.head, idle_timeout_ms: settings.idle,
+          body_timeout_ms: settings.body,
+          write_stall_ms: settings.stall, max_connections: settings.connections,
+          proxy_networks: proxies)
+        return body(&config)
+      }
     }
   }
 
@@ -188,12 +195,14 @@ final class TestServer: @unchecked Sendable {
     try work()
   }
 
-  /// Lets other settings hold, and waits until they do.
-  func reconfigure(_ change: (inout Settings) -> Void) {
-    let before = events.count { $0 == "reconfigured" }
+  /// Lets other settings hold, and waits until they do; the C call's result.
+  @discardableResult
+  func reconfigure(_ change: (inout Settings) -> Void) -> String {
+    let before = events.count { $0.hasPrefix("reconfigured") }
     next.withLock { change(&$0) }
     order(.reconfigure)
-    _ = events(until: "reconfigured", count: before + 1)
+    let events = events(until: "reconfigured", count: before + 1)
+    return events.last { $0.hasPrefix("reconfigured") } ?? ""
   }
 
   /// Waits until the listener has made its last callback; how many it has made.
@@ -205,8 +214,11 @@ final class TestServer: @unchecked Sendable {
   private func obey(_ number: Int) {
     let order = Order(rawValue: number)!
     if order == .reconfigure {
-      Self.withConfig(next.withLock { $0 }) { cr_listener_reconfigure(listener!, $0) }
-      return record("reconfigured")
+      var message = [CChar](repeating: 0, count: Int(CR_MESSAGE_BYTES))
+      let result = Self.withConfig(next.withLock { $0 }) {
+        cr_listener_reconfigure(listener!, $0, &message)
+      }
+      return record("reconfigured \(result)")
     }
     if order == .waitThenCloseListener {
       record("stands still")
@@ -264,6 +276,9 @@ final class TestServer: @unchecked Sendable {
         {
           me.server.record("times do not fit")
         }
+      },
+      on_refused: { context, peer, reason in
+        server(context!).record("refused \(String(cString: peer)): \(String(cString: reason))")
       },
       on_closed: { context in server(context!).closings.add(1, ordering: .releasing) })
   }
