@@ -47,10 +47,31 @@ import Reactor
   public convenience init(
     _ configuration: Configuration, keyring: Keyring, audit: AuditLog, logger: Logger
   ) throws(GatewayError) {
+    try self.init(
+      configuration, keyring: keyring, audit: audit, metrics: Metrics(), logger: logger)
+  }
+
+  /// The gateway to hand requests to from now on; those that this one has, it ends. Throws what is
+  /// wrong with the configuration.
+  public func successor(
+    _ configuration: Configuration, keyring: Keyring
+  ) throws(GatewayError) -> Gateway {
+    let next = try Gateway(
+      configuration, keyring: keyring, audit: audit, metrics: metrics, logger: logger)
+    next.isRefusing = isRefusing
+    return next
+  }
+
+  /// Counts that an operator asked for a successor, and whether it was refused.
+  public func countReload(isRefused: Bool) { metrics.reloads[isRefused ? 1 : 0] += 1 }
+
+  private convenience init(
+    _ configuration: Configuration, keyring: Keyring, audit: AuditLog, metrics: Metrics,
+    logger: Logger
+  ) throws(GatewayError) {
     do {
       let sealer = try CredentialSealer(
         keyring: keyring, origin: configuration.baseURL.description)
-      let metrics = Metrics()
       let transfer = try TransferClient(configuration, failures: metrics.failures)
       let collections = GlobusCollections(
         transfer: transfer,

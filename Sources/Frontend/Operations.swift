@@ -16,6 +16,8 @@ import Reactor
   private var requests: [Series: Int] = [:]
   private var bytes: UInt64 = 0
   var inFlight = 0
+  /// Reloads that were done, and that were refused.
+  var reloads = [0, 0]
   let failures = UpstreamFailures()
   var refusedConnections: RefusedConnections?
 
@@ -61,12 +63,17 @@ import Reactor
       "# TYPE globus_s3_frontend_audit_moved_aside_total counter",
       "globus_s3_frontend_audit_moved_aside_total \(audit.databasesMovedAside)",
     ]
+    lines += [
+      "# TYPE globus_s3_frontend_reloads_total counter",
+      "globus_s3_frontend_reloads_total{result=\"done\"} \(reloads[0])",
+      "globus_s3_frontend_reloads_total{result=\"refused\"} \(reloads[1])",
+    ]
     return lines.joined(separator: "\n") + "\n"
   }
 }
 
 @Loop public final class Operations {
-  private let gateway: Gateway
+  public var gateway: Gateway
   private let audit: AuditLog
   private let version: String
   /// Set when the service ends: not ready any more.

@@ -130,7 +130,7 @@ struct LocalCommand: ParsableCommand {
   }
 
   @Loop private func serve() async throws {
-    let interrupted = Interruption()
+    let interrupted = Interruption([SIGINT, SIGTERM, SIGHUP])
     let work = try WorkDirectory()
     defer { work.remove() }
     let configuration = try configuration(work)
@@ -209,8 +209,7 @@ struct LocalCommand: ParsableCommand {
     return ServicePlan(
       frontend: frontend, baseURLFollowsListener: baseURL == nil, listen: [listen],
       auditDatabase: auditDb ?? work.path + "/audit.db",
-      auditStrangersPerMinute: auditStrangersPerMinute, keyFile: keyFile,
-      logger: makeLogger(.text))
+      auditStrangersPerMinute: auditStrangersPerMinute, keyFile: keyFile)
   }
 
   private func displayName(_ directory: String) -> String {

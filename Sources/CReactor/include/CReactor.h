@@ -163,12 +163,18 @@ typedef struct {
   /* A connection was reset before any request, for what came in place of a PROXY header: from
    * whom, and static text. Both are for logs; it is given the listener's context. */
   void (*_Nullable on_refused)(void *_Nullable context, const char *peer, const char *reason);
+  /* The listener is closed and its last connection gone: its own last callback. */
+  void (*_Nullable on_closed)(void *_Nullable context);
 } cr_server_callbacks;
 
 typedef struct {
   const char *host; /* IPv4 or IPv6 address, or a name that resolves to one */
   uint16_t port;    /* 0: one that is free */
-  cr_tls *_Nullable tls;
+  /* A TCP socket that listens already, in place of host and port, or -1. It is taken over: closing
+   * the listener closes this descriptor, and leaves what is still to be accepted to whoever else
+   * has the socket. */
+  int fd;
+  cr_tls *_Nullable tls; /* NULL: plain HTTP */
   uint32_t head_timeout_ms;    /* from the first byte of a head to its last */
   uint32_t idle_timeout_ms;    /* between requests, and before the first byte */
   uint32_t body_timeout_ms;    /* between two reads of a request's body */
@@ -183,15 +189,21 @@ typedef struct {
 int cr_listener_open(cr_loop *loop, const cr_listener_config *config, cr_server_callbacks callbacks,
                      cr_listener *_Nullable *_Nonnull out, char *message);
 uint16_t cr_listener_port(const cr_listener *listener);
+/* Open connections, those that are ending included. */
 uint32_t cr_listener_connections(const cr_listener *listener);
-/* Stops accepting and closes idle connections; those with a request in flight close after it.
+/* From now on `config` holds, but for host, port and fd: TLS for new connections, times also for
+ * those that are waiting, from when they began to. */
+int cr_listener_reconfigure(cr_listener *listener, const cr_listener_config *config, char *message);
+/* Stops accepting, after what came through until now. Every answer from now on closes its
+ * connection; idle connections close at once, those that have not had a request yet after a moment.
  * The listener is freed when the last of them is closed. */
 void cr_listener_close(cr_listener *listener);
 
 /* Certificate chain and private key, PEM files. TLS 1.2 and 1.3. Reference-counted: free with
- * cr_tls_free any time after cr_listener_open. */
-int cr_tls_new(const char *certificate_file, const char *key_file, cr_tls *_Nullable *_Nonnull out,
-               char *message);
+ * cr_tls_free any time after cr_listener_open. Session tickets are sealed with one key for
+ * ticket_key_ms; after that clients with older tickets shake hands in full. */
+int cr_tls_new(const char *certificate_file, const char *key_file, uint64_t ticket_key_ms,
+               cr_tls *_Nullable *_Nonnull out, char *message);
 void cr_tls_free(cr_tls *tls);
 
 /* The peer's numeric address without port, NUL-terminated; valid until on_sent returns. */
