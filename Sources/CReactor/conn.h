@@ -34,7 +34,6 @@ typedef enum {
   WAIT_STALL,
   WAIT_DROP,
   WAIT_LINGER,
-  WAIT_RETIRED, /* for a first request, while the listener closes */
   WAIT_KINDS,
 } wait_kind;
 
@@ -150,7 +149,6 @@ struct cr_conn {
   size_t out_bytes;
   cr_deferred work;
   uint8_t state, wait;
-  bool served;        /* has had a request */
   bool working;       /* conn_work is on the stack */
   bool reading;
   bool eof;           /* the client sent all it will send */
@@ -172,8 +170,6 @@ void conn_schedule(cr_conn *conn);
 /* A read or write failed: what is in flight ends with CR_SENT_CLIENT_GONE. */
 void conn_lost(cr_conn *conn);
 void conn_on_timeout(cr_conn *conn, wait_kind kind);
-/* Closes an idle connection; others close after their request, their first one if need be. */
-void conn_retire(cr_conn *conn);
 void conn_abandon(cr_conn *conn); /* the loop ends */
 /* Closes in good order: close_notify, then lingering when the client may still be sending. */
 void conn_end(cr_conn *conn, bool client_may_send);
@@ -239,6 +235,7 @@ void listener_resume(cr_listener *listener);
 /* tls.c */
 bool tls_attach(cr_conn *conn);
 void tls_detach(cr_conn *conn);
+bool tls_has_begun(const cr_conn *conn); /* a part of the handshake has come */
 void tls_input(cr_conn *conn, const char *bytes, size_t n);
 /* Goes on after room was made in conn->in. */
 bool tls_can_continue(const cr_conn *conn);

@@ -73,7 +73,6 @@ void request_begin(cr_conn *conn) {
   }
   body_init(r);
   conn->state = CONN_REQUEST;
-  conn->served = true;
   wait_set(conn, WAIT_NONE);
   const cr_server_callbacks *callbacks = &conn->listener->callbacks;
   bool was_working = conn->working;
@@ -99,8 +98,6 @@ bool head_step(cr_conn *conn) {
   }
   conn->state = n > 0 && n > conn->request->parser.start ? CONN_HEAD : CONN_IDLE;
   if (conn->eof) conn_close(conn);
-  else if (conn->state == CONN_IDLE && conn->served && conn->listener->closing)
-    conn_end(conn, false);
   return false;
 }
 
@@ -133,7 +130,7 @@ static void request_end(cr_conn *conn) {
     /* The client must see that the answer is cut, also one that reads until the end. */
     conn->reset = request_is_out(conn) && r->outcome != CR_SENT_CLIENT_GONE;
     conn_close(conn);
-  } else if (r->close || conn->dead || conn->listener->closing) {
+  } else if (r->close || conn->dead) { /* not when the listener closes: who was told otherwise */
     bool may_send = r->parser.head.malformed_status || !body_is_over(r);
     conn_end(conn, may_send);
   } else if (!body_is_over(r)) {

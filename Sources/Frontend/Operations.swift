@@ -16,8 +16,8 @@ import Reactor
   private var requests: [Series: Int] = [:]
   private var bytes: UInt64 = 0
   var inFlight = 0
-  /// Reloads that were done, and that were refused.
-  var reloads = [0, 0]
+  var reloads = 0
+  var reloadsRefused = 0
   let failures = UpstreamFailures()
   var refusedConnections: RefusedConnections?
 
@@ -65,8 +65,8 @@ import Reactor
     ]
     lines += [
       "# TYPE globus_s3_frontend_reloads_total counter",
-      "globus_s3_frontend_reloads_total{result=\"done\"} \(reloads[0])",
-      "globus_s3_frontend_reloads_total{result=\"refused\"} \(reloads[1])",
+      "globus_s3_frontend_reloads_total{result=\"done\"} \(reloads)",
+      "globus_s3_frontend_reloads_total{result=\"refused\"} \(reloadsRefused)",
     ]
     return lines.joined(separator: "\n") + "\n"
   }
