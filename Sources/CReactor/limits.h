@@ -43,7 +43,8 @@ enum {
   LIMIT_CAP_MOST = 1024,
   LIMIT_CAP_RATE = 4000,
   LIMIT_CAP_ROUND = 64,
-  LIMIT_CAP_BASE_MS = 30 * 1000,
+  LIMIT_CAP_BASE_MS = 10 * 1000,
+  LIMIT_CAP_FIRST_MS = 500,
   /* A transfer that waits so long for its head, and for four times the usual, counts no more. */
   LIMIT_CAP_STUCK_MS = 1000,
   LIMIT_CAP_LOOK_MS = 100,
