@@ -16,6 +16,8 @@ enum {
   /* Answer bytes that wait for a slow client; the feeder pauses above high, goes on below low. */
   LIMIT_WRITE_HIGH_BYTES = 256 * 1024,
   LIMIT_WRITE_LOW_BYTES = 64 * 1024,
+  /* A transfer's pieces are gathered to so many before they are written. */
+  LIMIT_RELAY_GATHER_BYTES = 64 * 1024,
   /* After an answer that closes: how long and how much is read so that the client can read it. */
   LIMIT_LINGER_MS = 2000,
   LIMIT_LINGER_BYTES = 64 * 1024,
