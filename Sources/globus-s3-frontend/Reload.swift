@@ -9,7 +9,8 @@ import Reactor
 extension ServicePlan {
   /// The flags that a running service takes over. Of the others a change is said and waits.
   static let reloadable: Set<String> = [
-    "signatures", "key-file", "tls-cert", "tls-key", "trusted-proxy", "proxy-protocol", "client-secret-file",
+    "signatures", "key-file", "tls-cert", "tls-key", "trusted-proxy", "proxy-protocol",
+    "client-secret-file",
     "upstream-ca", "allow-private-upstream", "shutdown-grace", "log-format",
   ]
 
@@ -51,15 +52,17 @@ extension Service {
       let gateway = try gateway?.successor(plan.frontend, keyring: keyring)
 
       for (server, address) in zip(servers, plan.listen) {
-        try server.reconfigure(plan.listener(address), tls: identity)
+        try server.reconfigure(plan.configuration(of: address), tls: identity)
       }
       self.gateway = gateway
       if let gateway { operations?.gateway = gateway }
       self.keyring = keyring
+      let isOtherwise = plan.frontend.signatures != running.frontend.signatures
       running = plan
       logForm.format = plan.logFormat
       gateway?.countReload(isRefused: false)
       logger.notice("reloaded")
+      if isOtherwise { warnOfSignatures() }
       if !waiting.isEmpty {
         logger.warning(
           "settings have changed that need a restart",

@@ -170,9 +170,10 @@ typedef struct {
 typedef struct {
   const char *host; /* IPv4 or IPv6 address, or a name that resolves to one */
   uint16_t port;    /* 0: one that is free */
-  /* A TCP socket that listens already, in place of host and port, or -1. It is taken over: closing
-   * the listener closes this descriptor, and leaves what is still to be accepted to whoever else
-   * has the socket. */
+  /* With use_fd, a TCP socket that listens already, in place of host and port. It is taken over:
+   * closing the listener closes this descriptor, and leaves what is still to be accepted to whoever
+   * else has the socket. */
+  bool use_fd;
   int fd;
   cr_tls *_Nullable tls; /* NULL: plain HTTP */
   uint32_t head_timeout_ms;    /* from the first byte of a head to its last */
@@ -193,7 +194,8 @@ uint16_t cr_listener_port(const cr_listener *listener);
 uint32_t cr_listener_connections(const cr_listener *listener);
 /* From now on `config` holds, but for host, port and fd: TLS for new connections, times also for
  * those that are waiting, from when they began to. */
-int cr_listener_reconfigure(cr_listener *listener, const cr_listener_config *config, char *message);
+int cr_listener_reconfigure(cr_listener *listener, const cr_listener_config *config,
+                            char *message);
 /* Stops accepting, after what came through until now. Every answer from now on closes its
  * connection; idle connections close at once, those that have not had a request yet after a moment.
  * The listener is freed when the last of them is closed. */
