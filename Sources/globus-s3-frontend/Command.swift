@@ -4,6 +4,7 @@
 // one line on stderr that says what to change.
 
 import ArgumentParser
+import Audit
 import Glibc
 import Reactor
 
@@ -17,7 +18,12 @@ import Reactor
     subcommands: [ServeCommand.self, LocalCommand.self, AuditCommand.self, KeyCommand.self])
 
   static let number = "0.1.0"
-  static var version: String { "\(number) (\(Loop.libraryVersions))" }
+  /// With the commit, in builds that were told it, and the libraries as loaded.
+  static var version: String {
+    let commit = Loop.buildCommit
+    return "\(number)\(commit.isEmpty ? "" : "+\(commit)") "
+      + "(\(Loop.libraryVersions), SQLite \(AuditLog.sqliteVersion))"
+  }
 
   static func main() {
     do {

@@ -15,6 +15,7 @@ import Reactor
   private var gateway: Gateway?
   private var operations: Operations?
   private var operationsServer: Server?
+  private var identity: TLSIdentity?
   private var ticking: Task<Void, Never>?
 
   init(_ plan: ServicePlan) throws(ConfigurationError) {
@@ -58,7 +59,7 @@ import Reactor
   }
 
   private func listen(_ plan: ServicePlan, _ keyring: Keyring) throws {
-    let identity = try plan.tls.map {
+    identity = try plan.tls.map {
       try TLSIdentity(certificateFile: $0.certificate, keyFile: $0.key)
     }
     for address in plan.listen {
@@ -78,12 +79,22 @@ import Reactor
       frontend, keyring: keyring, audit: audit, logger: plan.logger)
     self.gateway = gateway
     if let address = plan.operationsListen {
-      let operations = Operations(gateway, audit: audit, version: Command.number)
+      let operations = try Operations(gateway, audit: audit, version: Command.number) {
+        [unowned self] in facts
+      }
       operationsServer = try Server(
         Server.Configuration(host: address.host, port: address.port)
       ) { await operations.handle($0) }
       self.operations = operations
     }
+  }
+
+  /// For /metrics.
+  private var facts: ServiceFacts {
+    ServiceFacts(
+      connections: servers.reduce(0) { $0 + Int($1.connections) },
+      acceptedConnections: servers.reduce(0) { $0 + Int($1.acceptedConnections) },
+      certificateExpiry: identity?.expiry)
   }
 
   /// Closes what is open already when the rest can't be opened.

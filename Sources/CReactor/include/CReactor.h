@@ -173,6 +173,8 @@ int cr_listener_open(cr_loop *loop, const cr_listener_config *config, cr_server_
                      cr_listener *_Nullable *_Nonnull out, char *message);
 uint16_t cr_listener_port(const cr_listener *listener);
 uint32_t cr_listener_connections(const cr_listener *listener);
+/* Accepted since it was opened; modulo 2^32. */
+uint32_t cr_listener_accepted(const cr_listener *listener);
 /* Stops accepting and closes idle connections; those with a request in flight close after it.
  * The listener is freed when the last of them is closed. */
 void cr_listener_close(cr_listener *listener);
@@ -182,6 +184,8 @@ void cr_listener_close(cr_listener *listener);
 int cr_tls_new(const char *certificate_file, const char *key_file, cr_tls *_Nullable *_Nonnull out,
                char *message);
 void cr_tls_free(cr_tls *tls);
+/* When the certificate ends, Unix seconds. */
+int64_t cr_tls_expiry(const cr_tls *tls);
 
 /* The peer's numeric address without port, NUL-terminated; valid until on_sent returns. */
 const char *cr_conn_peer(const cr_conn *conn);
@@ -325,6 +329,14 @@ void cr_transfer_cancel(cr_transfer *transfer);
 
 /* libuv, libcurl, OpenSSL and zlib as loaded, "libuv 1.44.2, libcurl 7.88.1, …". Pure. */
 const char *cr_library_versions(void);
+/* The commit that CR_BUILD_COMMIT named when this was compiled, else "". Pure. */
+const char *cr_build_commit(void);
+
+typedef struct {
+  uint64_t cpu_us, resident_bytes;
+} cr_process_usage;
+/* Of the whole process. Any thread. */
+cr_process_usage cr_process_usage_now(void);
 
 #if defined(__clang__)
 #pragma clang assume_nonnull end

@@ -50,6 +50,9 @@ enum GlobusError: Error, Sendable, Equatable {
   var host: String?
   var status: Int?
   var calls = 0
+  /// Broken downloads that were gone on with, and that were not.
+  var resumes = 0
+  var refusedResumes = 0
   init() {}
 }
 
