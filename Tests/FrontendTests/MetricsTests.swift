@@ -44,8 +44,8 @@ import Testing
     #expect(text.text == "globus_s3_frontend_a{b=\"c\\\"\\\\\\nd\"} 1\n")
   }
 
-  @Test func eachActionHasOneSeriesForEachStatus() async {
-    await onLoop {
+  @Test func eachActionHasOneSeriesForEachStatus() async throws {
+    try await onLoop {
       let metrics = Metrics()
       let trace = UpstreamTrace()
       trace.resumes = 1

@@ -89,7 +89,7 @@ enum UpstreamService: Int, CaseIterable {
       "upstream_failures_total", "counter", "Calls upstream without an answer, or with half of one."
     )
     for (name, counts) in all {
-      for (reason, count) in zip(Self.reasons, counts.failures) where count > 0 {
+      for (reason, count) in zip(Self.reasons, counts.failures) {
         text.sample("upstream_failures_total", [("service", name), ("reason", reason)], count)
       }
     }
