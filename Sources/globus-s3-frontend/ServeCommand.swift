@@ -19,8 +19,18 @@ struct ServeCommand: ParsableCommand {
 
   @OptionGroup var flags: ServeFlags
 
+  @Flag(
+    help: "Check the configuration without serving, also beside a running server: a line each.")
+  var checkConfig = false
+
   func run() throws {
-    let plan = try flags.plan(environment: ProcessInfo.processInfo.environment)
+    let environment = ProcessInfo.processInfo.environment
+    if checkConfig {
+      let flags = flags
+      let status = Loop.run { ConfigurationCheck.run(flags, environment: environment) }
+      throw ExitCode(status)
+    }
+    let plan = try flags.plan(environment: environment)
     let status = Loop.run { await serve(plan) }
     if status != 0 { throw ExitCode(status) }
   }

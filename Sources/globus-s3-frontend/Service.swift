@@ -143,6 +143,11 @@ enum Limits {
   /// How long it waits for the handlers of requests that it gave up on: 5 seconds.
   static let abortTurns = 100
   static let drainTurnMilliseconds: UInt64 = 50
+  /// How long `health` waits for each step of an answer, and how much of it is read.
+  static let healthMilliseconds: UInt32 = 5_000
+  static let healthBytes = 1 << 20
+  /// A certificate that ends sooner is worth a warning.
+  static let certificateDays: Int64 = 14
   /// How often the audit is told the time.
   static let tickMilliseconds: UInt64 = 1_000
 }
