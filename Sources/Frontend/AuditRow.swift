@@ -22,6 +22,7 @@ import Reactor
       remoteIP: proxies.client(
         peer: exchange.peerAddress, forwarded: head.values(of: "x-forwarded-for")),
       peerIP: exchange.peerAddress, userAgent: head["user-agent"] ?? "")
+    trace.requestID = intent.requestID
     intent.host = head["host"]
     intent.range = head["range"]
   }
