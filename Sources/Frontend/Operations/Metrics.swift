@@ -32,7 +32,8 @@ import Reactor
   private var bytesIn: UInt64 = 0
   private var bytesOut: UInt64 = 0
   private var unfinished: (clientAbort: Int, timeout: Int, aborted: Int) = (0, 0, 0)
-  private var resumes: (done: Int, refused: Int) = (0, 0)
+  /// Broken downloads that were gone on with, and that were not.
+  private(set) var resumes: (done: Int, refused: Int) = (0, 0)
   var inFlight = 0
   let upstream = UpstreamMetrics()
 
