@@ -6,14 +6,14 @@
 
 import Reactor
 
-struct RequestPlan: Sendable {
-  var action: Action?
-  var address: RequestAddress?
-  var query: Query?
-  var collection: CollectionID?
-  var key: ObjectKey?
-  var authentication: Authenticator.Result?
-  var error: S3Error?
+@Loop final class RequestPlan {
+  private(set) var action: Action?
+  private(set) var address: RequestAddress?
+  private(set) var query: Query?
+  private(set) var collection: CollectionID?
+  private(set) var key: ObjectKey?
+  private(set) var authentication: Authenticator.Result?
+  private(set) var error: S3Error?
 
   /// The name in the audit.
   var operation: String { action?.operation ?? "Unknown" }
@@ -27,7 +27,7 @@ struct RequestPlan: Sendable {
   }
 
   /// `now` are Unix seconds.
-  @Loop init(
+  init(
     _ head: RequestHead, baseURL: BaseURL, authenticator: Authenticator, now: Int64
   ) {
     do throws(S3Error) {
@@ -37,7 +37,7 @@ struct RequestPlan: Sendable {
     }
   }
 
-  @Loop private mutating func plan(
+  private func plan(
     _ head: RequestHead, _ baseURL: BaseURL, _ authenticator: Authenticator, _ now: Int64
   ) throws(S3Error) {
     let address = try RequestAddress(
@@ -77,7 +77,7 @@ struct RequestPlan: Sendable {
   }
 
   /// Where a person signs in for a bucket, or to learn which there are.
-  static func signInURL(_ collection: CollectionID?, baseURL: BaseURL) -> String {
+  nonisolated static func signInURL(_ collection: CollectionID?, baseURL: BaseURL) -> String {
     "\(baseURL)/\(collection.map { "\($0)/" } ?? "")?auth"
   }
 }

@@ -106,7 +106,7 @@ extension ListenAddress {
     let failure = getaddrinfo(host, "\(port)", &hints, &list)
     guard failure == 0, let first = list else { return String(cString: gai_strerror(failure)) }
     defer { freeaddrinfo(list) }
-    let descriptor = socket(first.pointee.ai_family, first.pointee.ai_socktype, 0)
+    let descriptor = Glibc.socket(first.pointee.ai_family, first.pointee.ai_socktype, 0)
     guard descriptor >= 0 else { return String(cString: strerror(errno)) }
     defer { Glibc.close(descriptor) }
     guard bind(descriptor, first.pointee.ai_addr, first.pointee.ai_addrlen) != 0,

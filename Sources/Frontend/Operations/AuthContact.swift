@@ -15,7 +15,7 @@ import Reactor
   }
 
   private let upstream: UpstreamMetrics
-  private let http: HTTPClient
+  private var http: HTTPClient
   private let url: String
   private let times: Times
   private let started = Loop.clockMicroseconds
@@ -33,6 +33,16 @@ import Reactor
         guard let self else { return }
         if self.silenceMilliseconds >= times.probeMilliseconds { await self.probe() }
       }
+    }
+  }
+
+  /// From now on Auth is asked with this trust.
+  func reconfigure(_ configuration: Configuration) {
+    // One that can't be made was refused with the gateway's own.
+    if let client = try? HTTPClient(
+      .service(at: configuration.authURL, configuration, maxActive: 1))
+    {
+      http = client
     }
   }
 

@@ -35,6 +35,10 @@ import Reactor
   /// Broken downloads that were gone on with, and that were not.
   private(set) var resumes: (done: Int, refused: Int) = (0, 0)
   var inFlight = 0
+  /// Reloads that were done, and that were refused.
+  var reloads = [0, 0]
+  /// Connections that were reset for want of a PROXY header.
+  var refusedConnections = 0
   let upstream = UpstreamMetrics()
 
   /// Counts an answered request that started at `start` on the loop's clock.
@@ -104,6 +108,13 @@ import Reactor
       "resumes_total", "counter", "Downloads that broke upstream, by whether they went on.")
     text.sample("resumes_total", [("result", "resumed")], resumes.done)
     text.sample("resumes_total", [("result", "refused")], resumes.refused)
+    text.single(
+      "proxy_headers_refused_total", "counter", "Connections without a usable PROXY header.",
+      refusedConnections)
+    text.family("reloads_total", "counter", "Reloads that an operator asked for.")
+    for (result, count) in zip(["done", "refused"], reloads) {
+      text.sample("reloads_total", [("result", result)], count)
+    }
     upstream.write(to: &text)
   }
 }

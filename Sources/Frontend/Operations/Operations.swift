@@ -7,7 +7,9 @@ import Audit
 import Reactor
 
 @Loop public final class Operations {
-  private let gateway: Gateway
+  public var gateway: Gateway {
+    didSet { auth.reconfigure(gateway.configuration) }
+  }
   private let audit: AuditLog
   private let auth: AuthContact
   private let process: ProcessFacts
