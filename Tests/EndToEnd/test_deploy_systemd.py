@@ -7,6 +7,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -100,12 +101,23 @@ class Confined:
                 *(command or self.command)]
 
     def start(self):
+        path = str(self.state / "notify")
+        self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.manager.bind(path)
+        self.manager.settimeout(60)
+        os.chmod(path, 0o777)
         self.process = subprocess.Popen(
             self.run(), stderr=self.log, stdin=subprocess.DEVNULL, env={
                 **os.environ, "GLOBUS_SDK_SERVICE_URL_AUTH": self.stand_in.auth_url,
-                "GLOBUS_SDK_SERVICE_URL_TRANSFER": self.stand_in.transfer_url})
-        Program.wait_listening(self, self.operations)
+                "GLOBUS_SDK_SERVICE_URL_TRANSFER": self.stand_in.transfer_url,
+                "NOTIFY_SOCKET": path})
+        self.wait_for("READY=1")  # Type=notify
         return self
+
+    def wait_for(self, state):
+        """Waits until the service manager is told this."""
+        while state not in self.manager.recv(4096).decode().splitlines():
+            pass
 
     def log_text(self):
         return pathlib.Path(self.log.name).read_text()
@@ -114,6 +126,8 @@ class Confined:
         if self.process.poll() is None:
             self.process.terminate()
         code = self.process.wait(timeout=60)
+        self.wait_for("STOPPING=1")
+        self.manager.close()
         self.stand_in.stop()
         self.log.close()
         return code
@@ -165,6 +179,27 @@ def test_log_lines_are_json_and_name_their_request(service):
         [line] = [line for line in map(json.loads, service.log_text().splitlines())
                   if line.get("request_id") == answer.request_id]
         assert "failed" in line["message"] and line["level"] == "warning"
+
+
+def test_a_reload_is_checked_then_done(service):
+    """ExecReload's two commands, under the same confinement."""
+    check, hangup = confined.Unit(SERVICE).all("ExecReload")
+    config = service.command[-1]
+    command = check.replace(INSTALLED, service.command[0]).replace(
+        "/etc/globus-s3-frontend/frontend.conf", config).split()
+    good = pathlib.Path(config).read_text()
+    environment = {**os.environ, "GLOBUS_SDK_SERVICE_URL_AUTH": service.stand_in.auth_url}
+    for text, code in ((good, 0), (good + "signatures = sometimes\n", 78)):
+        pathlib.Path(config).write_text(text)
+        done = subprocess.run(service.run(*command), capture_output=True, text=True, timeout=60,
+                              env=environment)
+        assert done.returncode == code, done.stdout + done.stderr
+    pathlib.Path(config).write_text(good)
+    assert hangup == "/bin/kill -HUP $MAINPID"
+    service.process.send_signal(signal.SIGHUP)
+    service.wait_for("RELOADING=1")
+    service.wait_for("READY=1")
+    assert '"reloaded"' in service.log_text()
 
 
 def test_the_confinement_holds(service):
