@@ -19,7 +19,7 @@ import botocore.awsrequest
 import requests
 
 from audit_bed import eventually
-from frontend import ROOT, Program, free_ports, run, sign_in
+from frontend import ROOT, Program, audit_row, free_ports, run, sign_in
 from signing import signer
 
 PAGE = ROOT / "docs/deploy.md"
@@ -43,22 +43,35 @@ def substituted(text, changes):
 class Nginx:
     """As Debian starts it: its own nginx.conf, with the page's file in conf.d."""
 
-    def __init__(self, folder, changes, file="/etc/nginx/conf.d/globus-s3.conf"):
+    frontend = "/etc/globus-s3-frontend/frontend.conf"
+
+    def __init__(self, folder, site):
         self.logs = folder / "logs"
         self.logs.mkdir()
         pages = folder / "conf.d"
         pages.mkdir()
-        (pages / "page.conf").write_text(substituted(
-            block(file), {**changes, "/var/log/nginx": self.logs}))
+        self.write(folder, site)
         main = pathlib.Path("/etc/nginx/nginx.conf").read_text()
         main = substituted(main, {
             "/var/log/nginx": self.logs, "/run/nginx.pid": folder / "pid",
             "/etc/nginx/conf.d/*.conf": pages / "*.conf",
             "include /etc/nginx/sites-enabled/*;": self.temporary(folder)})
-        (folder / "nginx.conf").write_text(main)
+        (folder / "nginx.conf").write_text(main + self.end(site))
         self.process = subprocess.Popen(
             ["nginx", "-c", folder / "nginx.conf", "-g", "daemon off;"],
             stdin=subprocess.DEVNULL, stderr=open(self.logs / "stderr", "wb"))
+
+    def write(self, folder, site):
+        (folder / "conf.d/page.conf").write_text(substituted(
+            block("/etc/nginx/conf.d/globus-s3.conf"),
+            {"127.0.0.1:8000": f"127.0.0.1:{site.port}", "/var/log/nginx": self.logs,
+             "listen 443 ssl": f"listen 127.0.0.1:{site.tls} ssl",
+             "s3.example.org *.s3.example.org": f"{NAME} *.{NAME}",
+             "/etc/ssl/s3.example.org/fullchain.pem": site.certificate,
+             "/etc/ssl/s3.example.org/privkey.pem": site.key}))
+
+    def end(self, site):
+        return ""
 
     def temporary(self, folder):
         self.stored = folder / "stored"
@@ -75,16 +88,34 @@ class Nginx:
         self.process.wait(timeout=30)
 
 
+class NginxStream(Nginx):
+    """Of connections: the page's block stands at nginx.conf's end."""
+
+    frontend = "/etc/globus-s3-frontend/frontend.conf, behind a proxy of connections"
+
+    def write(self, folder, site):
+        pass
+
+    def end(self, site):
+        return substituted(
+            block("/etc/nginx/nginx.conf, at its end (Debian: libnginx-mod-stream)"),
+            {"127.0.0.1:8443": f"127.0.0.1:{site.port}", "/var/log/nginx": self.logs,
+             "listen 443": f"listen 127.0.0.1:{site.tls}"})
+
+
 class HAProxy:
     """With a reader of what it says to /dev/log."""
 
-    def __init__(self, folder, changes, file="/etc/haproxy/haproxy.cfg"):
+    frontend = Nginx.frontend
+
+    def __init__(self, folder, site):
         self.lines = []
         self.log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.log.bind(str(folder / "log"))
         threading.Thread(target=self.read, daemon=True).start()
-        (folder / "haproxy.cfg").write_text(substituted(block(file), {
-            **changes, "/dev/log": folder / "log",
+        (folder / "haproxy.cfg").write_text(substituted(self.text(folder, site), {
+            ":443": f"127.0.0.1:{site.tls}", "/dev/log": folder / "log",
+            "check port 8001": f"check port {site.operations_port} inter 100ms",
             # A test may not be root, and its socket for logs stands outside.
             "    chroot /var/lib/haproxy\n    user haproxy\n    group haproxy\n": ""}))
         self.errors = folder / "stderr"
@@ -92,6 +123,14 @@ class HAProxy:
             ["haproxy", "-db", "-f", folder / "haproxy.cfg"], stdin=subprocess.DEVNULL,
             stderr=open(self.errors, "wb"))
         self.stored = None
+
+    def text(self, folder, site):
+        both = folder / "both.pem"
+        both.write_text(site.certificate.read_text() + site.key.read_text())
+        return substituted(
+            block("/etc/haproxy/haproxy.cfg"),
+            {"127.0.0.1:8000": f"127.0.0.1:{site.port}",
+             "/etc/ssl/s3.example.org/haproxy.pem": both})
 
     def read(self):
         while line := self.log.recv(65536):
@@ -104,6 +143,16 @@ class HAProxy:
         self.process.terminate()
         self.process.wait(timeout=30)
         self.log.shutdown(socket.SHUT_RDWR)
+
+
+class HAProxyConnections(HAProxy):
+    """Of connections."""
+
+    frontend = NginxStream.frontend
+
+    def text(self, folder, site):
+        return substituted(block("/etc/haproxy/haproxy.cfg, connections only"),
+                           {"127.0.0.1:8443": f"127.0.0.1:{site.port}"})
 
 
 class Site:
@@ -131,10 +180,11 @@ class Site:
         self.proxy = None
 
     def start(self, proxy):
+        self.configuration = proxy.frontend
         self.frontend = self.start_frontend()
         folder = self.folder / "proxy"
         folder.mkdir()
-        self.proxy = proxy(folder, self.changes(proxy, folder))
+        self.proxy = proxy(folder, self)
         self.wait_listening(self.tls)
         eventually(lambda: self.get("/").status == 403, "the proxy has found the frontend")
         return self
@@ -144,10 +194,18 @@ class Site:
         if not keys.exists():
             assert run("key", "generate", keys).returncode == 0
         config = self.folder / "frontend.conf"
-        config.write_text(substituted(block("/etc/globus-s3-frontend/frontend.conf"), {
-            "https://s3.example.org": self.base_url, "127.0.0.1:8000": f"127.0.0.1:{self.port}",
+        text = block(self.configuration)
+        changes = {
+            "https://s3.example.org": self.base_url,
             "127.0.0.1:8001": f"127.0.0.1:{self.operations_port}",
-            "00000000-0000-4000-8000-000000000000": self.stand_in.client_id}))
+            "00000000-0000-4000-8000-000000000000": self.stand_in.client_id}
+        if "tls-cert" in text:
+            changes |= {"/etc/ssl/s3.example.org/fullchain.pem": self.certificate,
+                        "/etc/ssl/s3.example.org/privkey.pem": self.key,
+                        "127.0.0.1:8443": f"127.0.0.1:{self.port}"}
+        else:
+            changes["127.0.0.1:8000"] = f"127.0.0.1:{self.port}"
+        config.write_text(substituted(text, changes))
         return Program(
             "serve", "--config", config, "--key-file", keys, "--audit-db", self.audit_db,
             "--upstream-ca", self.stand_in.ca_file, "--allow-private-upstream", "127.0.0.0/8",
@@ -157,19 +215,6 @@ class Site:
                 "GLOBUS_SDK_SERVICE_URL_TRANSFER": self.stand_in.transfer_url,
                 "GLOBUS_CLIENT_SECRET": self.stand_in.client_secret,
             }).wait_listening(self.operations)
-
-    def changes(self, proxy, folder):
-        changes = {"127.0.0.1:8000": f"127.0.0.1:{self.port}"}
-        if proxy is Nginx:
-            return {**changes, "listen 443 ssl": f"listen 127.0.0.1:{self.tls} ssl",
-                    "s3.example.org *.s3.example.org": f"{NAME} *.{NAME}",
-                    "/etc/ssl/s3.example.org/fullchain.pem": self.certificate,
-                    "/etc/ssl/s3.example.org/privkey.pem": self.key}
-        both = folder / "both.pem"
-        both.write_text(self.certificate.read_text() + self.key.read_text())
-        return {**changes, "bind :443 ": f"bind 127.0.0.1:{self.tls} ",
-                "check port 8001": f"check port {self.operations_port} inter 100ms",
-                "/etc/ssl/s3.example.org/haproxy.pem": both}
 
     def wait_listening(self, port):
         def connects():
@@ -256,3 +301,21 @@ def wait_still(measure, seconds=1.0):
         if (now := measure()) != value:
             value, since = now, time.monotonic()
     return value
+
+
+def read_slowly(site, key):
+    """Asks for a large object and takes no more than its head until nothing moves, then leaves: by how
+    much the proxy grew meanwhile, and the audit's row."""
+    before = resident_bytes(site.proxy.process)
+    target, headers = site.signed("v4", f"/{site.collection}/{key}", site.credential)
+    with site.connect() as client:
+        lines = [f"GET {target} HTTP/1.1", f"Host: {NAME}:{site.tls}",
+                 *(f"{name}: {value}" for name, value in headers.items())]
+        client.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        head = client.recv(4096)
+        assert head.startswith(b"HTTP/1.1 200 "), head
+        request_id = head.split(b"x-amz-request-id: ")[1][:16].decode()
+        # In MiB: what the system accounts for elsewhere is not growth.
+        after = wait_still(lambda: resident_bytes(site.proxy.process) >> 20) << 20
+        client.shutdown(socket.SHUT_RDWR)
+    return after - before, audit_row(site.audit_db, request_id)
