@@ -10,7 +10,7 @@ import Logging
 import Reactor
 
 @Loop public final class Gateway {
-  private let configuration: Configuration
+  let configuration: Configuration
   private let authenticator: Authenticator
   private let proxies: TrustedProxies
   private let audit: AuditLog
@@ -39,8 +39,7 @@ import Reactor
     self.tokens = tokens
     self.metrics = metrics
     self.logger = logger
-    refusedConnections = RefusedConnections(logger)
-    metrics.refusedConnections = refusedConnections
+    refusedConnections = RefusedConnections(logger, metrics)
   }
 
   /// A gateway to Globus. Throws what is wrong with the configuration.
@@ -72,13 +71,14 @@ import Reactor
     do {
       let sealer = try CredentialSealer(
         keyring: keyring, origin: configuration.baseURL.description)
-      let transfer = try TransferClient(configuration, failures: metrics.failures)
+      let transfer = try TransferClient(configuration, metrics: metrics.upstream)
       let collections = GlobusCollections(
         transfer: transfer,
-        servers: try DataServerClient(configuration, failures: metrics.failures))
+        servers: try DataServerClient(configuration, metrics: metrics.upstream))
       let signIn = SignIn(
-        configuration, keyring: keyring, sealer: sealer, auth: try AuthClient(configuration),
-        transfer: transfer, logger: logger)
+        configuration, keyring: keyring, sealer: sealer,
+        auth: try AuthClient(configuration, metrics: metrics.upstream), transfer: transfer,
+        logger: logger)
       try self.init(
         configuration, sealer: sealer, audit: audit, collections: collections, signIn: signIn,
         tokens: ContinuationToken(keyring), metrics: metrics, logger: logger)
@@ -150,7 +150,8 @@ import Reactor
     // Nobody was told anything: the client left while upstream was still asked.
     if sent.status == 0, sent.outcome == .clientGone { answer.facts = AuditRow.Facts() }
     row.complete(sent, answer.facts)
-    metrics.count(operation: row.intent.operation, sent)
+    metrics.count(
+      operation: row.intent.operation, sent, since: exchange.startedAt.clock, row.trace)
     if let detail = answer.facts.errorDetail, isRecorded {
       logger.warning(
         "request failed",

@@ -192,6 +192,8 @@ int cr_listener_open(cr_loop *loop, const cr_listener_config *config, cr_server_
 uint16_t cr_listener_port(const cr_listener *listener);
 /* Open connections, those that are ending included. */
 uint32_t cr_listener_connections(const cr_listener *listener);
+/* Accepted since it was opened; modulo 2^32. */
+uint32_t cr_listener_accepted(const cr_listener *listener);
 /* From now on `config` holds, but for host, port and fd: TLS for new connections, times also for
  * those that are waiting, from when they began to. */
 int cr_listener_reconfigure(cr_listener *listener, const cr_listener_config *config,
@@ -207,6 +209,8 @@ void cr_listener_close(cr_listener *listener);
 int cr_tls_new(const char *certificate_file, const char *key_file, uint64_t ticket_key_ms,
                cr_tls *_Nullable *_Nonnull out, char *message);
 void cr_tls_free(cr_tls *tls);
+/* When the certificate ends, Unix seconds. */
+int64_t cr_tls_expiry(const cr_tls *tls);
 
 /* The peer's numeric address without port, NUL-terminated; valid until on_sent returns. */
 const char *cr_conn_peer(const cr_conn *conn);
@@ -356,6 +360,14 @@ void cr_transfer_cancel(cr_transfer *transfer);
 
 /* libuv, libcurl, OpenSSL and zlib as loaded, "libuv 1.44.2, libcurl 7.88.1, …". Pure. */
 const char *cr_library_versions(void);
+/* The commit that CR_BUILD_COMMIT named when this was compiled, else "". Pure. */
+const char *cr_build_commit(void);
+
+typedef struct {
+  uint64_t cpu_us, resident_bytes;
+} cr_process_usage;
+/* Of the whole process. Any thread. */
+cr_process_usage cr_process_usage_now(void);
 
 #if defined(__clang__)
 #pragma clang assume_nonnull end
