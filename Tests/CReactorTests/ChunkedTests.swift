@@ -127,7 +127,7 @@ struct ChunkedCase: Sendable, CustomTestStringConvertible {
     let answer = client.receiveText()
     #expect(answer.statuses == [400])
     #expect(answer.contains("Connection: close"))
-    #expect(server.events(until: "sent")[2] == "body \(CR_ESTATE.rawValue) 0")
+    #expect(server.events(until: "sent")[2] == "body \(CR_ETIMEOUT.rawValue) 0")
   }
 
   @Test func aRequestWithoutBodyHasAnEmptyOneAndItCanBeAskedForOnce() throws {
