@@ -71,7 +71,7 @@ import Testing
   ])
   func malformedRequests(_ status: Int, _ code: String) {
     let error = S3Error(malformedStatus: status, reason: "why")
-    #expect(error.code.rawValue == code && error.code.status == status)
+    #expect(error.code.rawValue == code && error.status == status)
     #expect(error.message.contains("why"))
   }
 
