@@ -163,6 +163,10 @@ int head_parse_field(head_parser *p, const char *bytes, uint32_t at, uint32_t le
       return head_fail(p, 400, "a header that can come only once came twice");
     p->seen |= 1u << i;
     if (i == SEEN_HOST) p->host = header->value;
+    /* White space that other parsers take for a part of the value. */
+    bool is_framing = i == SEEN_CONTENT_LENGTH || i == SEEN_TRANSFER_ENCODING;
+    if (is_framing && memchr(bytes + at, '\t', len))
+      return head_fail(p, 400, "there is a tab in a framing header");
     if (!known[i].parse) return HTTP_MORE;
     return known[i].parse(p, bytes + header->value.at, header->value.len);
   }

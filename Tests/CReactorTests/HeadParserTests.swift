@@ -43,6 +43,8 @@ private let framing: [HeadCase] =
     HeadCase(400, get("Transfer-Encoding:")),
     HeadCase(400, get("Transfer-Encoding: chunked", "Transfer-Encoding: chunked")),
     HeadCase(400, "PUT / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"),
+    HeadCase(400, get("Transfer-Encoding: chunked\t")),
+    HeadCase(400, get("Content-Length:\t0")),
     HeadCase(400, get("Transfer_Encoding: chunked")),
     HeadCase(400, get("Content_Length: 5")),
     HeadCase(417, get("Expect: something")),

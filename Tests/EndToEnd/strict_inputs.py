@@ -95,7 +95,7 @@ FRAMING = [
     malformed(2, "two-lengths", request(b"Content-Length: 5", b"Content-Length: 6", body=b"hello!")),
     malformed(3, "equal-lengths", request(b"Content-Length: 5", b"content-length: 5", body=b"hello")),
     *each(3, "length", [b"5, 5", b"5,5", b"5,"], length),
-    *each(4, "length", [b"+5", b"-5", b"0x5", b"5_0", b"5 5", b"5;", b"5.0", "５".encode(), b"5\x0b",
+    *each(4, "length", [b"+5", b"-5", b"0x5", b"5_0", b"5 5", b"5;", b"5.0", "５".encode(), b"5\x0b", b"5\t",
                         b"five", b'"5"', b"\x005"], length),
     *each(5, "length", [b"", b" ", b"\t"], length),
     *each(6, "length", [b"9223372036854775808", b"18446744073709551615", b"18446744073709551616",
@@ -106,7 +106,7 @@ FRAMING = [
     *each(7, "coding", [b"chunked, identity", b"chunked, chunked", b"chunked, gzip"], coding),
     *each(7, "coding", [b"identity", b"gzip, chunked", b"xchunked", b"chunked;q=1", b"chunkedx"],
           coding, 501),
-    *each(8, "coding", [b",chunked", b"chunked,", b'"chunked"', b"\x0bchunked", b"chunked\x0b", b"",
+    *each(8, "coding", [b",chunked", b"chunked,", b'"chunked"', b"\x0bchunked", b"chunked\x0b", b"chunked\t", b"",
                         b"\x00chunked", b"chunked\rX"], coding),
     malformed(9, "two-codings", request(b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked",
                                         body=LAST)),
@@ -128,7 +128,8 @@ FRAMING = [
     chunks(14, "longer-than-said", b"4\r\nhello\r\n" + LAST),
     chunks(15, "long-extension", b"5;" + b"x" * 256 + b"\r\nhello\r\n" + LAST),
     *[chunks(15, f"extension-{value!r}", b"5;" + value + b"\r\nhello\r\n" + LAST)
-      for value in [b"a\rb", b"a\x01", b"a\x00", b'a="b"', b'a="b', b"a b", b"a\x7f", b"\xff", b"a\nb"]],
+      for value in [b"a\rb", b"a\x01", b"a\x00", b'a="b"', b'a="b', b"a b", b"a\x7f", b"\xff", b"a\nb", b"", b";a",
+                    b"=a", b"a=", b"a=b=c"]],
     *[chunks(16, f"trailer-{value!r}", b"5\r\nhello\r\n0\r\n" + value + b"\r\n\r\n")
       for value in TRAILERS],
     chunks(16, "trailers-without-end", b"0\r\n" + b"A: bcdefgh\r\n" * 1000),

@@ -9,7 +9,7 @@ import pytest
 
 from audit_bed import eventually, rows
 from strict_bed import SAMPLE
-from strict_inputs import EXAMPLE, SMUGGLED, request, signed
+from strict_inputs import EXAMPLE, request, signed
 from wire import Wire
 
 LARGE = 12 * 1024 * 1024
@@ -209,7 +209,7 @@ def test_93_who_goes_on_sending_is_cut_off(door):
 
 @pytest.mark.parametrize("framing", [b"Content-Length: 70000", b"Transfer-Encoding: chunked"])
 def test_94_an_unread_body_is_no_request(door, framing):
-    body = SMUGGLED * 1800
+    body = b"GET /none/unread HTTP/1.1\r\nHost: %HOST%\r\n\r\n" * 1800
     if framing.startswith(b"T"):
         body = b"11170\r\n" + body
     with door.connect() as wire:
@@ -220,4 +220,4 @@ def test_94_an_unread_body_is_no_request(door, framing):
         assert wire.answer().status == 403
         assert wire.rest() == b""
     door.check_healthy()
-    assert not [row for row in rows(door.database) if "smuggled" in (row["object_key"] or "")]
+    assert not [row for row in rows(door.database) if row["object_key"] == "unread"]
