@@ -29,6 +29,7 @@ class Read:
     keep_alive: bool = False
     status: int = 0
     minor_version: int = 1
+    is_upgrade: bool = False
 
 
 class _Verdict(ctypes.Structure):
@@ -69,6 +70,7 @@ class _Events:
 
     def __init__(self):
         self.url, self.body, self.heads, self.wholes = b"", b"", 0, 0
+        self.is_upgrade = False
 
     def on_url(self, url):
         if not self.wholes:
@@ -92,7 +94,7 @@ def _fed(data):
     try:
         parser.feed_data(data)
     except httptools.HttpParserUpgrade:
-        pass  # whole, and what follows is of another protocol
+        events.is_upgrade = True
     except httptools.HttpParserError:
         is_bad = True
     return events, parser, is_bad
@@ -101,6 +103,8 @@ def _fed(data):
 def llhttp(data, end=None):
     """`end`: where the request is thought to end. It has `end` then only if it does."""
     events, parser, is_bad = _fed(data if end is None else data[:end])
+    if events.is_upgrade:
+        return Read(WHOLE, parser.get_method(), events.url, is_upgrade=True)
     if events.wholes:
         is_there = end is not None and events.wholes == 1 and not _fed(data[:end - 1])[0].wholes
         return Read(WHOLE, parser.get_method(), events.url, events.body, end if is_there else None,
@@ -150,6 +154,8 @@ def disagreement(data, own):
             if ending := [ending for ending in ENDINGS if own(data + ending).kind == WHOLE]:
                 return f"{name} refuses it, and we would take it with an end as {ending}"
             continue
+        if theirs.is_upgrade:
+            continue  # httptools takes no body then, whatever llhttp makes of it; h11 does
         if ours.kind == HEAD_MORE:
             if theirs.kind == WHOLE:
                 return f"{name} has a whole request, which is waited for: {theirs}"

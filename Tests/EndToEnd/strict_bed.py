@@ -49,6 +49,13 @@ class Door:
             answer = wire.answer()
             assert (answer.status, answer.body) == (200, SAMPLE), answer
 
+    def last_row(self):
+        """The id of the last row there is, once all before it are there."""
+        with self.connect() as wire:
+            wire.send(self.render(b"GET /none/last HTTP/1.1\r\nHost: %HOST%\r\n\r\n"))
+            request_id = wire.answer().request_id
+        return self.rows([request_id])[request_id]["id"]
+
     def rows(self, request_ids):
         """The record of these requests, by id; the contract says within a second."""
         wanted = set(request_ids)
