@@ -17,7 +17,11 @@ public enum Hex {
 
   /// The bytes of an even number of digits of either case; nil for anything else.
   public static func decode(_ text: some StringProtocol) -> [UInt8]? {
-    let text = text.utf8
+    decode(Array(text.utf8)[...])
+  }
+
+  /// The bytes of an even number of ASCII digits of either case; nil for anything else.
+  public static func decode(_ text: ArraySlice<UInt8>) -> [UInt8]? {
     guard text.count.isMultiple(of: 2) else { return nil }
     var bytes: [UInt8] = []
     bytes.reserveCapacity(text.count / 2)

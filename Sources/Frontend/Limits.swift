@@ -22,6 +22,9 @@ enum Limits {
   static let clockSkewSeconds: Int64 = 900
   /// Seconds for which a presigned URL may be valid, as in S3: a week.
   static let presignedSeconds: Int64 = 604_800
+  /// Unsealed credentials kept in memory, and for how many seconds each: as long as a status.
+  static let openedCredentials = 256
+  static let openedCredentialSeconds: Int64 = 5
   /// Signing keys kept in memory, for how many seconds each, and the longest region's bytes.
   static let signingKeys = 256
   static let signingKeySeconds: Int64 = 900

@@ -61,11 +61,11 @@ struct RequestPlan: Sendable {
     key = try address.encodedKey.map { encoded throws(S3Error) in try ObjectKey(encoded: encoded) }
     if action == .authCallback { return }
     try query.requireUnique()
-    let signInURL = Self.signInURL(collection, baseURL: baseURL)
+    let signInURL = { [collection] in Self.signInURL(collection, baseURL: baseURL) }
     let signed = SignedRequest(
       method: head.method, path: address.path, query: query, headers: head.headers,
       virtualBucket: address.isVirtualHosted ? address.bucket : nil)
-    let who = authenticator.authenticate(signed, now: now, signInURL: signInURL)
+    let who = authenticator.authenticate(signed, now: now, signInURL: signInURL())
     authentication = who
     if let error = who.error {
       guard error.code == .expiredToken, let old = who.credential else { throw error }
@@ -76,7 +76,7 @@ struct RequestPlan: Sendable {
         .accessDenied,
         (action == .createBucket
           ? "Buckets are Globus collections, which are made in Globus. " : "")
-          + "The credential does not open this bucket. Get one that does at \(signInURL)")
+          + "The credential does not open this bucket. Get one that does at \(signInURL())")
     }
     mayReadBody = true
     if action.needsLength, head["content-length"] == nil, head["transfer-encoding"] == nil {
