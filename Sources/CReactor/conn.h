@@ -8,10 +8,12 @@
 #include <netinet/in.h>
 #include <openssl/ssl.h>
 
+#include "address.h"
 #include "http.h"
 #include "internal.h"
 
 typedef enum {
+  CONN_PROXY,     /* no whole PROXY header, of a peer that must send one */
   CONN_HANDSHAKE, /* TLS, until the client is through */
   CONN_IDLE,      /* no byte of a head */
   CONN_HEAD,      /* some bytes of one */
@@ -24,6 +26,7 @@ typedef enum {
 /* What a connection waits for, each with one duration per listener. */
 typedef enum {
   WAIT_NONE,
+  WAIT_PROXY,
   WAIT_HANDSHAKE,
   WAIT_IDLE,
   WAIT_HEAD,
@@ -31,6 +34,7 @@ typedef enum {
   WAIT_STALL,
   WAIT_DROP,
   WAIT_LINGER,
+  WAIT_RETIRED, /* for a first request, while the listener closes */
   WAIT_KINDS,
 } wait_kind;
 
@@ -42,7 +46,8 @@ typedef struct {
 struct cr_tls {
   SSL_CTX *context;
   BIO_METHOD *bio;
-  uint32_t references;
+  uint32_t references; /* the creator's, and one for each listener and connection */
+  uint64_t ticket_key_ms, ticket_key_until; /* on uv_now; 0: no connection yet */
 };
 
 struct cr_listener {
@@ -53,11 +58,14 @@ struct cr_listener {
   int fd; /* -1 once closed */
   uint16_t port;
   bool closing, accept_paused;
+  bool is_shared; /* somebody else may have the socket too */
   uint8_t handles; /* poll and timer, until both are closed */
   uint32_t connections, max_connections;
   uint32_t accepted; /* may overflow */
   cr_conn *conns;
   cr_tls *tls;
+  address_network *proxies; /* that send a PROXY header */
+  int proxy_count;
   cr_server_callbacks callbacks;
   wait_list waits[WAIT_KINDS];
   uint64_t timer_at;        /* when the timer fires, 0: it does not */
@@ -112,12 +120,13 @@ typedef struct {
   void *feeder_user;
 
   /* From here on not cleared when a request is made: see request_new. */
-  char peer[INET6_ADDRSTRLEN];
+  char peer[INET6_ADDRSTRLEN], client[INET6_ADDRSTRLEN];
   chunked_decoder chunked;
   head_parser parser;
 } conn_request;
 
 typedef struct {
+  cr_tls *identity;
   SSL *ssl;
   const char *in; /* ciphertext that OpenSSL may read now */
   size_t in_len;
@@ -141,6 +150,7 @@ struct cr_conn {
   size_t out_bytes;
   cr_deferred work;
   uint8_t state, wait;
+  bool served;        /* has had a request */
   bool working;       /* conn_work is on the stack */
   bool reading;
   bool eof;           /* the client sent all it will send */
@@ -150,6 +160,8 @@ struct cr_conn {
   bool reset;         /* close with RST */
   uint8_t peer_family;
   uint8_t peer_address[16];
+  bool has_client; /* the PROXY header named one */
+  address client;
   uint32_t number; /* the how-manieth of its listener's, from 0 */
 };
 
@@ -160,12 +172,19 @@ void conn_schedule(cr_conn *conn);
 /* A read or write failed: what is in flight ends with CR_SENT_CLIENT_GONE. */
 void conn_lost(cr_conn *conn);
 void conn_on_timeout(cr_conn *conn, wait_kind kind);
-/* Closes an idle connection; others close after their request. */
+/* Closes an idle connection; others close after their request, their first one if need be. */
 void conn_retire(cr_conn *conn);
 void conn_abandon(cr_conn *conn); /* the loop ends */
 /* Closes in good order: close_notify, then lingering when the client may still be sending. */
 void conn_end(cr_conn *conn, bool client_may_send);
 void conn_close(cr_conn *conn);
+
+/* conn_proxy.c: the PROXY header, before everything else */
+bool proxy_is_due(const cr_listener *listener, const cr_conn *conn);
+/* True when the header is over. */
+bool proxy_step(cr_conn *conn);
+/* Resets the connection, and tells the user why. */
+void proxy_refuse(cr_conn *conn, const char *reason);
 
 /* request.c: from the first byte of a head to on_sent */
 void request_free(cr_conn *conn);
@@ -208,6 +227,8 @@ bool out_settle(cr_conn *conn);
 
 /* wait.c */
 void wait_set(cr_conn *conn, wait_kind kind); /* a new deadline, also when the kind is the same */
+/* Another duration for all that wait, from when they began to. */
+void wait_change(cr_listener *listener, wait_kind kind, uint32_t ms);
 void listener_arm(cr_listener *listener, uint64_t deadline);
 void listener_on_timer(uv_timer_t *timer);
 

@@ -36,6 +36,8 @@ enum Limits {
   /// Times that a broken transfer is gone on with, and the longest pause before each.
   static let resumes = 3
   static let resumeMilliseconds: UInt64 = 300
+  /// One line of the log in so many about connections without a usable PROXY header: a minute.
+  static let refusedConnectionsLogMicroseconds: UInt64 = 60_000_000
   /// Hops looked at in X-Forwarded-For.
   static let forwardedHops = 32
 }
