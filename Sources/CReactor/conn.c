@@ -138,7 +138,7 @@ static bool dropping_step(cr_conn *conn) {
     return true;
   case HTTP_BAD: conn_end(conn, true); return false;
   default:
-    if (conn->eof) conn_close(conn);
+    if (conn->eof) conn_end(conn, false);
     return false;
   }
 }

@@ -113,9 +113,12 @@ def test_a_failed_condition_is_named(wire, thing):
         assert f"<Condition>{name}</Condition>" in body
 
 
-def test_conditions_on_several_lines_are_one_list(wire, thing):
+def test_a_condition_stands_on_one_line(wire, thing):
+    both = [("If-None-Match", f"{OTHER}, {thing.etag}")]
+    check(thing, "GET", wire.ask("GET", thing.target, both), 304)
     lines = [("If-None-Match", OTHER), ("If-None-Match", thing.etag)]
-    check(thing, "GET", wire.ask("GET", thing.target, lines), 304)
+    answer = wire.ask("GET", thing.target, lines)
+    assert (answer.status, answer.code) == (400, "BadRequest")
 
 
 @pytest.mark.parametrize("value, status", [
