@@ -88,13 +88,11 @@ extension SHA256Digest {
   public func appendHex(to text: inout [UInt8]) {
     withUnsafeBytes { bytes in
       for byte in bytes {
-        text.append(Self.digit(byte >> 4))
-        text.append(Self.digit(byte & 15))
+        text.append(Hex.digit(byte >> 4))
+        text.append(Hex.digit(byte & 15))
       }
     }
   }
-
-  private static func digit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x57 + value }
 
   /// Whether `bytes` are the same, in time that does not depend on where they differ.
   public func equals(_ bytes: [UInt8]) -> Bool {

@@ -6,14 +6,16 @@
 
 import Reactor
 
-struct RequestPlan: Sendable {
-  var action: Action?
-  var address: RequestAddress?
-  var query: Query?
-  var collection: CollectionID?
-  var key: ObjectKey?
-  var authentication: Authenticator.Result?
-  var error: S3Error?
+@Loop final class RequestPlan {
+  private(set) var action: Action?
+  private(set) var address: RequestAddress?
+  private(set) var query: Query?
+  private(set) var collection: CollectionID?
+  private(set) var key: ObjectKey?
+  private(set) var authentication: Authenticator.Result?
+  /// Whether who asks has a credential that opens the bucket: nobody else's body is read.
+  private(set) var mayReadBody = false
+  private(set) var error: S3Error?
 
   /// The name in the audit.
   var operation: String { action?.operation ?? "Unknown" }
@@ -27,7 +29,7 @@ struct RequestPlan: Sendable {
   }
 
   /// `now` are Unix seconds.
-  @Loop init(
+  init(
     _ head: RequestHead, baseURL: BaseURL, authenticator: Authenticator, now: Int64
   ) {
     do throws(S3Error) {
@@ -37,9 +39,12 @@ struct RequestPlan: Sendable {
     }
   }
 
-  @Loop private mutating func plan(
+  private func plan(
     _ head: RequestHead, _ baseURL: BaseURL, _ authenticator: Authenticator, _ now: Int64
   ) throws(S3Error) {
+    if let authority = head.authority, !RequestAddress.isServed(authority, at: baseURL.host) {
+      throw S3Error(.invalidURI, "This server is no proxy: the request's target is elsewhere.")
+    }
     let address = try RequestAddress(
       host: head["host"] ?? "", target: head.target, baseHost: baseURL.host)
     self.address = address
@@ -73,11 +78,15 @@ struct RequestPlan: Sendable {
           ? "Buckets are Globus collections, which are made in Globus. " : "")
           + "The credential does not open this bucket. Get one that does at \(signInURL())")
     }
+    mayReadBody = true
+    if action.needsLength, head["content-length"] == nil, head["transfer-encoding"] == nil {
+      throw S3Error(.missingContentLength)
+    }
     if let refusal = action.refusal { throw refusal }
   }
 
   /// Where a person signs in for a bucket, or to learn which there are.
-  static func signInURL(_ collection: CollectionID?, baseURL: BaseURL) -> String {
+  nonisolated static func signInURL(_ collection: CollectionID?, baseURL: BaseURL) -> String {
     "\(baseURL)/\(collection.map { "\($0)/" } ?? "")?auth"
   }
 }

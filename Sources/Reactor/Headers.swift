@@ -54,12 +54,12 @@ public struct Headers: Sendable, ExpressibleByDictionaryLiteral {
   /// "Name: value" texts, each ended by a NUL, as the C client takes them.
   var nulSeparated: [UInt8] {
     // No other byte of a line is a CR, so each stands for a line's end.
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(lines.count)
-    for byte in lines where byte != Self.lineFeed {
-      bytes.append(byte == Self.carriageReturn ? 0 : byte)
+    [UInt8](unsafeUninitializedCapacity: lines.count) { bytes, count in
+      for byte in lines where byte != Self.lineFeed {
+        bytes[count] = byte == Self.carriageReturn ? 0 : byte
+        count += 1
+      }
     }
-    return bytes
   }
 
   /// Reads "Name: value\r\n" lines.
@@ -92,20 +92,26 @@ public struct Headers: Sendable, ExpressibleByDictionaryLiteral {
   }
 
   private mutating func replaceControls(from start: Int) {
-    for at in start..<lines.count where lines[at] < 0x20 || lines[at] == 0x7f {
-      lines[at] = Self.space
+    lines.withUnsafeMutableBufferPointer { lines in
+      for at in start..<lines.count where lines[at] < 0x20 || lines[at] == 0x7f {
+        lines[at] = Self.space
+      }
     }
   }
 
   /// Calls `body` with where each name and value is, until it says false.
   private func forEachLine(_ body: (_ name: Range<Int>, _ value: Range<Int>) -> Bool) {
-    var start = 0
-    while start < lines.count {
-      // Every line has a colon after its name, and a CR that no value holds at its end.
-      let colon = lines[start...].firstIndex(of: Self.colon)!
-      let end = lines[colon...].firstIndex(of: Self.carriageReturn)!
-      guard body(start..<colon, colon + 2..<end) else { return }
-      start = end + 2
+    lines.withUnsafeBufferPointer { lines in
+      var start = 0
+      while start < lines.count {
+        // Every line has a colon after its name, and a CR that no value holds at its end.
+        var colon = start
+        while lines[colon] != Self.colon { colon += 1 }
+        var end = colon
+        while lines[end] != Self.carriageReturn { end += 1 }
+        guard body(start..<colon, colon + 2..<end) else { return }
+        start = end + 2
+      }
     }
   }
 

@@ -3,6 +3,7 @@
 // The actions see only this; behind it stand Transfer (status) and the collection's HTTPS server
 // (bytes), and in unit tests a table in memory.
 
+import Audit
 import Reactor
 
 /// One path of a collection as Transfer's `stat` describes it.
@@ -47,9 +48,14 @@ enum GlobusError: Error, Sendable, Equatable {
 
 /// What a request cost upstream, for its audit row.
 @Loop final class UpstreamTrace {
+  /// Whose they are, for the log.
+  var requestID: RequestID?
   var host: String?
   var status: Int?
   var calls = 0
+  /// Broken downloads that were gone on with, and that were not.
+  var resumes = 0
+  var refusedResumes = 0
   init() {}
 }
 
@@ -59,6 +65,9 @@ enum GlobusError: Error, Sendable, Equatable {
 
   /// The status of `path` (absolute, begins with "/"), perhaps some seconds old.
   func stat(_ path: String, trace: UpstreamTrace) async throws(GlobusError) -> FileStatus
+
+  /// What `stat` would give without asking anybody, if it would.
+  func rememberedStat(_ path: String) -> FileStatus?
 
   /// Like `stat`, but asked anew.
   func freshStat(_ path: String, trace: UpstreamTrace) async throws(GlobusError) -> FileStatus

@@ -210,22 +210,15 @@ extension SignatureV4 {
       }
       let name = field[..<equals]
       let value = field[(equals + 1)...]
-      if name.elementsEqual("Credential".utf8) {
-        try set(\.credential, value)
-      } else if name.elementsEqual("SignedHeaders".utf8) {
-        try set(\.signedHeaders, value)
-      } else if name.elementsEqual("Signature".utf8) {
-        try set(\.signature, value)
+      if credential == nil, name.elementsEqual("Credential".utf8) {
+        credential = value
+      } else if signedHeaders == nil, name.elementsEqual("SignedHeaders".utf8) {
+        signedHeaders = value
+      } else if signature == nil, name.elementsEqual("Signature".utf8) {
+        signature = value
       } else {
         throw Self.incomplete
       }
-    }
-
-    private mutating func set(
-      _ field: WritableKeyPath<Self, ArraySlice<UInt8>?>, _ value: ArraySlice<UInt8>
-    ) throws(S3Error) {
-      guard self[keyPath: field] == nil else { throw Self.incomplete }
-      self[keyPath: field] = value
     }
   }
 
