@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import resource
 
 SERVER_CORE, LOAD_CORE = 0, (1 if os.cpu_count() > 1 else 0)
 
@@ -13,6 +14,7 @@ def pin(pid, core=SERVER_CORE, others=LOAD_CORE):
 
 
 def pin_all(pid, core):
+    """Every thread, and what it starts from now on."""
     for thread in threads(pid):
         os.sched_setaffinity(thread, {core})
 
@@ -51,6 +53,26 @@ def memory(pid):
     fields = dict(line.split(":", 1)
                   for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines())
     return tuple(int(fields[name].split()[0]) * 1024 for name in ("VmRSS", "RssAnon"))
+
+
+def spooled(pid):
+    """Bytes in files that the process has open and that have no name any more."""
+    total = 0
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            path = f"/proc/{pid}/fd/{name}"
+            if os.readlink(path).endswith(" (deleted)"):
+                total += os.stat(path).st_size
+        except OSError:
+            continue  # closed meanwhile
+    return total
+
+
+def descriptors():
+    """Allows this process and its children as many descriptors as they may have; how many."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
 
 
 class Neighbours:

@@ -38,6 +38,11 @@ class Server:
     def __post_init__(self):
         self.pid = self.pid or self.process.pid
 
+    def cpu(self, since):
+        """Nanoseconds of CPU since then: of what serves, and of the threads beside it."""
+        first, others = since.used()
+        return (first + others, 0) if self.is_threaded else (first, others)
+
     def path(self, name):
         return f"{self.prefix}/{name}"
 
@@ -62,9 +67,9 @@ class Ours(Server):
     def header_lines(self, name):
         return signature("GET", self.url(name), self.credential, self.is_signed)
 
-    def signed(self):
-        twin = dataclasses.replace(self, name="verified")
-        twin.credential, twin.is_signed = self.credential, True
+    def unsigned(self):
+        twin = dataclasses.replace(self, name="unverified")
+        twin.credential, twin.is_signed = self.credential, False
         return twin
 
 

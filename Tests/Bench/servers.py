@@ -12,8 +12,12 @@ from authority import Authority
 
 HERE = pathlib.Path(__file__).resolve().parent
 FOLDER = "/objects"
-SIZES = {"empty": 0, "1k": 1 << 10, "64k": 64 << 10, "64m": 64 << 20, "1g": 1 << 30}
+SIZES = {"1k": 1 << 10, "64k": 64 << 10, "64m": 64 << 20, "1g": 1 << 30}
 RCLONE = ROOT / ".venv-clients/bin/rclone"
+
+#: Objects whose status nobody has asked for before.
+SIZES |= {f"cold-{number}": 1 << 10 for number in range(20)}
+NOISE = os.urandom(1 << 20)
 
 NGINX_TUNED = """proxy_buffers 16 128k; proxy_buffer_size 128k; proxy_busy_buffers_size 512k;
       proxy_max_temp_file_size 0;"""
@@ -34,8 +38,8 @@ class Stage:
         (work / f"collection{FOLDER}").mkdir(parents=True)
         for name, size in SIZES.items():
             with open(work / f"collection{FOLDER}" / name, "wb") as file:
-                for _ in range(0, size, 1 << 20):
-                    file.write(os.urandom(min(size, 1 << 20)))
+                for _ in range(0, size, len(NOISE)):
+                    file.write(NOISE[:size])
         self.origin_port, self.plain_port = free_ports(2)
         self.origin = self.start_nginx(
             "origin", core=machine.LOAD_CORE, PORT=self.origin_port, PLAIN=self.plain_port,
