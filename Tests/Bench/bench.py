@@ -55,7 +55,9 @@ def measure(stage, options):
         parts.insert(0, "small_objects")
     for part in parts:
         arguments = [audit_figures(stage)] if part == "recording" else []
-        yield from getattr(rows, part)(*arguments)
+        for row in getattr(rows, part)(*arguments):
+            say(row.line())
+            yield row
     if options.profile:
         take_profiles(stage, rows, options.profile)
 

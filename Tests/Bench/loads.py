@@ -3,13 +3,13 @@
 Everything here runs on the core of the bench itself, never on the server's.
 """
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import pathlib
 import re
 import socket
 import subprocess
-import threading
 import time
 
 import machine
@@ -51,6 +51,7 @@ def small(work, server, name, connections, seconds):
     cpu = machine.CPU(server.pid)
     answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     serving, beside = server.cpu(cpu)
+    settle(server)
     found = {key: int(value) for key, value in re.findall(r"^(\w+)=(\d+)$", answer, re.M)}
     requests = max(found["requests"], 1)
     return Small(rate=1e6 * requests / found["microseconds"], p50=found["p50"] / 1000,
@@ -102,6 +103,12 @@ class Client:
         while rest:
             rest -= self.drop(rest)
 
+    def drain_and_close(self):
+        try:
+            self.drain()
+        finally:
+            self.close()
+
     def close(self):
         self.socket.close()
 
@@ -112,22 +119,35 @@ DUMMY = bytearray(GULP)
 def large(server, name, clients):
     """So many clients read the object once each: MB a second, CPU seconds per GiB."""
     connections = [Client(server, name) for _ in range(clients)]
-    readers = [threading.Thread(target=client.drain) for client in connections]
-    cpu, began = machine.CPU(server.pid), time.monotonic()
-    for reader in readers:
-        reader.start()
-    for reader in readers:
-        reader.join()
-    serving, _ = server.cpu(cpu)
-    seconds = time.monotonic() - began
-    for client in connections:
-        client.close()
+    with concurrent.futures.ThreadPoolExecutor(clients) as pool:
+        cpu, began = machine.CPU(server.pid), time.monotonic()
+        for reading in [pool.submit(one.drain_and_close) for one in connections]:
+            reading.result()
+        serving, _ = server.cpu(cpu)
+        seconds = time.monotonic() - began
     size = SIZES[name] * clients
     return size / seconds / 1e6, serving / 1e9 * GIB / size
 
 
+def settle(server):
+    """Waits until what a load has left behind is done."""
+    for _ in range(100):
+        cpu = machine.CPU(server.pid)
+        time.sleep(0.1)
+        if sum(server.cpu(cpu)) < 5_000_000:
+            return
+
+
+@dataclasses.dataclass
+class Idle:
+    """Bytes of the process: resident, and those that no file stands behind; and of a connection."""
+    resident: int
+    anonymous: int
+    each: float
+
+
 def idle(server, count):
-    """Connections, each with an answer behind it: resident bytes of the process, bytes each."""
+    """So many connections, each with an answer behind it."""
     with contextlib.ExitStack() as stack:
         warm = Client(server, "1k")
         stack.callback(warm.close)
@@ -139,18 +159,18 @@ def idle(server, count):
             client.drain()
         time.sleep(1)  # until what is freed late is freed
         resident, anonymous = machine.memory(server.pid)
-    return resident, (anonymous - before) / count
+    return Idle(resident, anonymous, (anonymous - before) / count)
 
 
 @dataclasses.dataclass
 class Slow:
-    """Bytes of memory for each reader at its peak, bytes spooled to disk, bytes a second of all."""
+    """Of each reader: bytes of memory at their peak, bytes spooled to disk, bytes a second."""
     memory: float
-    spooled: int
+    disk: float
     rate: float
 
 
-def slow(server, name, readers, rate, seconds):
+def slow(server, name, rate, readers, seconds):
     """So many readers of a large object, each as slow as `rate` bytes a second."""
     step = 0.05
     with contextlib.ExitStack() as stack:
@@ -173,7 +193,7 @@ def slow(server, name, readers, rate, seconds):
             peak = max(peak, machine.memory(server.pid)[1])
             spooled = max(spooled, machine.spooled(server.pid))
             time.sleep(max(0, step - (time.monotonic() - began - spent)))
-    return Slow((peak - before) / readers, spooled, taken / seconds)
+    return Slow((peak - before) / readers, spooled / readers, taken / seconds / readers)
 
 
 def first_byte(server, name):

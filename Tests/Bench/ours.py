@@ -62,7 +62,7 @@ class Ours(Server):
     """With a signature that is right or, as `--signatures any` allows, is not."""
 
     credential = None
-    is_signed = False
+    is_signed = True
 
     def header_lines(self, name):
         return signature("GET", self.url(name), self.credential, self.is_signed)

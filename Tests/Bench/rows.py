@@ -7,6 +7,7 @@ import floors
 import loads
 import machine
 from frontend import audit
+from ours import stop
 from table import Row, compared, figure
 
 MIB = 1 << 20
@@ -28,7 +29,6 @@ class Rows:
         self.rounds, self.seconds = options.rounds, options.seconds
         self.say = say
         self.ours = stage.ours()
-        self.ours.is_signed = True
         self.nginx, self.tuned = stage.nginx(), stage.nginx_tuned()
         self.haproxy, self.rclone = stage.haproxy(), stage.rclone()
         self.every = [self.ours, self.nginx, self.tuned, self.haproxy, self.rclone]
@@ -44,6 +44,8 @@ class Rows:
                 self.say(f"{server.name}: {one.errors} errors")
             return one.cpu, one.rate, one.p50, one.p99, one.beside
 
+        for server in servers:  # its connections, here and upstream
+            loads.small(self.stage.work, server, name, connections, self.seconds)
         return medians(self.rounds, servers, measure)
 
     def small_objects(self):
@@ -103,21 +105,22 @@ class Rows:
 
     def first_bytes(self):
         self.say("first byte")
-        slow = self.stage.ours("slow", latency=500)
-        slow.is_signed = True
+        slow = self.stage.ours(latency=500)
         cold, warm = [], []
         for number in range(self.rounds):
             cold.append(loads.first_byte(slow, f"cold-{number}"))
             warm += [loads.first_byte(slow, f"cold-{number}") for _ in range(5)]
         cold, warm = statistics.median(cold), statistics.median(warm)
-        calls = self.calls()
+        calls = self.calls(self.stage.database(slow.port))
+        stop(slow.process)
         yield Row("first byte, 500 ms per Transfer call: cold / warm, ms",
                   {"ours": f"{cold:.0f} / {warm:.1f}"},
                   f"{calls[0]} / {calls[1]} calls to Transfer", "1 / 0", calls == (1, 0))
 
-    def calls(self):
+    @staticmethod
+    def calls(database):
         """Transfer calls of a cold and of a warm GET: all calls but the one for the bytes."""
-        rows = [row for row in audit(self.stage.work / "slow.db") if row["operation"] == "GetObject"]
+        rows = [row for row in audit(database) if row["operation"] == "GetObject"]
         counts = sorted(int(row["upstream_calls"]) - 1 for row in rows)
         return counts[-1], counts[0]
 
@@ -126,33 +129,51 @@ class Rows:
     def idle_connections(self):
         count = min(10_000, machine.descriptors() // 2 - 200)
         self.say(f"{count:,} idle connections")
-        found = {}
-        for server in self.every:
-            found[server.name] = loads.idle(server, count)
-        each = {name: some[1] for name, some in found.items()}
+        def measure(server):
+            # What grows with the first requests, such as caches of the record, has grown then.
+            size = 0
+            for _ in range(10):
+                loads.small(self.stage.work, server, "1k", 16, 3)
+                before, size = size, machine.memory(server.pid)[1]
+                if size - before < MIB // 4:
+                    break
+            return loads.idle(server, count)
+
+        found = self.fresh(measure)
+        each = {name: one.each for name, one in found.items()}
         yield Row(f"memory of an idle connection, of {count:,}, bytes", each,
                   f"{figure(each['ours'])} bytes", "512", each["ours"] <= 512)
-        whole = {name: some[0] / MIB for name, some in found.items()}
-        yield Row("the whole process then, MiB", whole, f"{whole['ours']:.0f} MiB", "32",
-                  whole["ours"] < 32)
+        yield Row("the whole process then (without pages of files), MiB",
+                  {name: f"{figure(one.resident / MIB)} ({figure(one.anonymous / MIB)})"
+                   for name, one in found.items()},
+                  f"{found['ours'].resident / MIB:.0f} MiB", "32",
+                  found["ours"].resident < 32 * MIB)
+
+    def fresh(self, measure):
+        """What is measured of each server in a process of its own."""
+        found = {}
+        for make in (self.stage.ours, self.stage.nginx, self.stage.nginx_tuned,
+                     self.stage.haproxy, self.stage.rclone):
+            server = make()
+            found[server.name] = measure(server)
+            self.say(server.name, found[server.name])
+            stop(server.process)
+        return found
 
     def slow_readers(self):
         count, rate = 100, 256 << 10
         self.say(f"{count} slow readers")
-        found = {}
-        # nginx as it comes writes as fast as the disk: a GiB a reader. Four are enough to see it.
-        for server, readers, seconds in (
-                (self.ours, count, 10), (self.nginx, 4, 2), (self.tuned, count, 10),
-                (self.haproxy, count, 10), (self.rclone, count, 10)):
-            one = loads.slow(server, "1g", readers, rate, seconds)
-            self.say(server.name, one)
-            disk = f", {one.spooled / readers / MIB:.0f} MiB on disk" if one.spooled else ""
-            found[server.name] = one, f"{one.memory / 1024:.0f}{disk}"
-        ours = found["ours"][0]
+        found = self.fresh(
+            # nginx as it comes spools a GiB a reader as fast as the disk is: four show it.
+            lambda server: loads.slow(server, "1g", rate, *(4, 2) if server.name == "nginx"
+                                      else (count, 10)))
+        ours = found["ours"]
         yield Row(f"{count} readers of 1 GiB at {rate >> 10} KiB/s: memory of each, KiB",
-                  {name: text for name, (_, text) in found.items()},
+                  {name: figure(one.memory / 1024) + (f", {one.disk / MIB:.0f} MiB on disk"
+                                                      if one.disk else "")
+                   for name, one in found.items()},
                   f"{ours.memory / 1024:.0f} KiB", "512, no disk",
-                  ours.memory <= 512 << 10 and not ours.spooled)
+                  ours.memory <= 512 << 10 and not ours.disk)
 
     # The rest
 
@@ -180,7 +201,7 @@ class Rows:
                   writer < 20)
 
     def starts(self):
-        port, command, environment = self.stage.serve("started")
+        port, command, environment = self.stage.serve()
         times = [loads.start(command, port, env=environment) for _ in range(2 * self.rounds + 1)]
         median = statistics.median(times[1:])
         yield Row("from exec to the first answer, ms", {"ours": median},

@@ -5,6 +5,7 @@ Every server is a `Server`: where an object is, with which headers, and whose CP
 
 import os
 import pathlib
+import time
 
 import machine
 from ours import COLLECTION, ROOT, Processes, Server, free_ports, serve, signed_in
@@ -63,8 +64,10 @@ class Stage:
     def start_nginx(self, file, core=machine.SERVER_CORE, **values):
         path = self.configuration(f"{file}.conf", **values)
         process = self.processes.run(["nginx", "-c", path], values["PORT"])
-        text = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
-        worker = int(text.split()[0])
+        children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        while not (workers := children.read_text().split()):
+            time.sleep(0.01)
+        worker = int(workers[0])
         machine.pin_all(worker, core)
         return process, worker
 
@@ -96,7 +99,7 @@ class Stage:
         machine.pin_all(process.pid, machine.SERVER_CORE)
         return Server("rclone", process, port, FOLDER, is_threaded=True)
 
-    def serve(self, name="ours", latency=0):
+    def serve(self, latency=0):
         """Port, command and environment of a server of ours, its stand-in running."""
         port, = free_ports(1)
         stand_in = self.processes.stand_in(
@@ -104,11 +107,15 @@ class Stage:
             "--https-server", f"{COLLECTION}=https://localhost:{self.origin_port}",
             "--transfer-latency", latency)
         machine.pin_all(stand_in.process.pid, machine.LOAD_CORE)
-        return port, *serve(stand_in, port, self.work / f"{name}.db", self.authority)
+        return port, *serve(stand_in, port, self.database(port), self.authority)
 
-    def ours(self, name="ours", latency=0):
-        port, command, environment = self.serve(name, latency)
+    def database(self, port):
+        return self.work / f"{port}.db"
+
+    def ours(self, latency=0):
+        """Its requests are signed; `unsigned()` is the same with another secret."""
+        port, command, environment = self.serve(latency)
         process = self.processes.run(command, port, env=environment,
-                                     stderr=open(self.work / f"{name}.log", "w"))
+                                     stderr=open(self.work / f"{port}.log", "w"))
         machine.pin(process.pid)
-        return signed_in(name, process, port, FOLDER)
+        return signed_in("ours", process, port, FOLDER)
