@@ -8,10 +8,12 @@
 #include <netinet/in.h>
 #include <openssl/ssl.h>
 
+#include "address.h"
 #include "http.h"
 #include "internal.h"
 
 typedef enum {
+  CONN_PROXY,     /* no whole PROXY header, of a peer that must send one */
   CONN_HANDSHAKE, /* TLS, until the client is through */
   CONN_IDLE,      /* no byte of a head */
   CONN_HEAD,      /* some bytes of one */
@@ -24,6 +26,7 @@ typedef enum {
 /* What a connection waits for, each with one duration per listener. */
 typedef enum {
   WAIT_NONE,
+  WAIT_PROXY,
   WAIT_HANDSHAKE,
   WAIT_IDLE,
   WAIT_HEAD,
@@ -58,6 +61,8 @@ struct cr_listener {
   uint32_t accepted; /* may overflow */
   cr_conn *conns;
   cr_tls *tls;
+  address_network *proxies; /* that send a PROXY header */
+  int proxy_count;
   cr_server_callbacks callbacks;
   wait_list waits[WAIT_KINDS];
   uint64_t timer_at;        /* when the timer fires, 0: it does not */
@@ -112,7 +117,7 @@ typedef struct {
   void *feeder_user;
 
   /* From here on not cleared when a request is made: see request_new. */
-  char peer[INET6_ADDRSTRLEN];
+  char peer[INET6_ADDRSTRLEN], client[INET6_ADDRSTRLEN];
   chunked_decoder chunked;
   head_parser parser;
 } conn_request;
@@ -150,6 +155,8 @@ struct cr_conn {
   bool reset;         /* close with RST */
   uint8_t peer_family;
   uint8_t peer_address[16];
+  bool has_client; /* the PROXY header named one */
+  address client;
   uint32_t number; /* the how-manieth of its listener's, from 0 */
 };
 
@@ -166,6 +173,13 @@ void conn_abandon(cr_conn *conn); /* the loop ends */
 /* Closes in good order: close_notify, then lingering when the client may still be sending. */
 void conn_end(cr_conn *conn, bool client_may_send);
 void conn_close(cr_conn *conn);
+
+/* conn_proxy.c: the PROXY header, before everything else */
+bool proxy_is_due(const cr_listener *listener, const cr_conn *conn);
+/* True when the header is over. */
+bool proxy_step(cr_conn *conn);
+/* Resets the connection, and tells the user why. */
+void proxy_refuse(cr_conn *conn, const char *reason);
 
 /* request.c: from the first byte of a head to on_sent */
 void request_free(cr_conn *conn);

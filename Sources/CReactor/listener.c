@@ -24,6 +24,7 @@ static void listener_on_closed(uv_handle_t *handle) {
   cr_listener *l = handle->data;
   if (--l->handles > 0) return;
   cr_tls_free(l->tls);
+  free(l->proxies);
   free(l);
 }
 
@@ -159,6 +160,19 @@ static void listener_on_loop_end(cr_loop_member *member) {
   listener_end_if_unused(l);
 }
 
+/* The networks that a listener is opened with, or a cr_error. */
+static int take_proxies(cr_listener *l, const char *networks, char *message) {
+  const char *bad = "";
+  size_t bad_len = 0;
+  l->proxy_count = address_networks_parse(networks ? networks : "", &l->proxies, &bad, &bad_len);
+  if (l->proxy_count >= 0) return CR_OK;
+  if (l->proxy_count == -1)
+    snprintf(message, CR_MESSAGE_BYTES, "not an IP network: \"%.*s\"",
+             (int)(bad_len < 100 ? bad_len : 100), bad);
+  else snprintf(message, CR_MESSAGE_BYTES, "out of memory");
+  return l->proxy_count == -1 ? CR_EINVALID : CR_EMEMORY;
+}
+
 int cr_listener_open(cr_loop *loop, const cr_listener_config *config,
                      cr_server_callbacks callbacks, cr_listener **out, char *message) {
   message[0] = '\0';
@@ -171,8 +185,14 @@ int cr_listener_open(cr_loop *loop, const cr_listener_config *config,
     snprintf(message, CR_MESSAGE_BYTES, "out of memory");
     return CR_EMEMORY;
   }
+  int refused = take_proxies(l, config->proxy_networks, message);
+  if (refused) {
+    free(l);
+    return refused;
+  }
   l->fd = open_socket(config->host, config->port, message);
   if (l->fd < 0) {
+    free(l->proxies);
     free(l);
     return CR_ESYSTEM;
   }
@@ -181,6 +201,7 @@ int cr_listener_open(cr_loop *loop, const cr_listener_config *config,
     snprintf(message, CR_MESSAGE_BYTES, "can't listen on %s:%u: %s", config->host, config->port,
              uv_strerror(error));
     close(l->fd);
+    free(l->proxies);
     free(l);
     return CR_ESYSTEM;
   }
@@ -197,7 +218,8 @@ int cr_listener_open(cr_loop *loop, const cr_listener_config *config,
   if (l->tls) l->tls->references++;
   l->waits[WAIT_HANDSHAKE].ms = LIMIT_TLS_HANDSHAKE_MS;
   l->waits[WAIT_IDLE].ms = config->idle_timeout_ms;
-  l->waits[WAIT_HEAD].ms = l->waits[WAIT_DROP].ms = config->head_timeout_ms;
+  l->waits[WAIT_PROXY].ms = l->waits[WAIT_HEAD].ms = l->waits[WAIT_DROP].ms =
+      config->head_timeout_ms;
   l->waits[WAIT_BODY].ms = config->body_timeout_ms;
   l->waits[WAIT_STALL].ms = config->write_stall_ms;
   l->waits[WAIT_LINGER].ms = LIMIT_LINGER_MS;

@@ -19,6 +19,7 @@ import Reactor
   private let tokens: ContinuationToken
   private let logger: Logger
   private var isRefusing = false
+  private let refusedConnections: RefusedConnections
   let metrics: Metrics
 
   init(
@@ -38,6 +39,8 @@ import Reactor
     self.tokens = tokens
     self.metrics = metrics
     self.logger = logger
+    refusedConnections = RefusedConnections(logger)
+    metrics.refusedConnections = refusedConnections
   }
 
   /// A gateway to Globus. Throws what is wrong with the configuration.
@@ -63,6 +66,11 @@ import Reactor
     } catch {
       throw GatewayError(message: "\(error)")
     }
+  }
+
+  /// A connection was reset for what its peer sent in place of a PROXY header.
+  public func connectionRefused(peer: String, reason: String) {
+    refusedConnections.record(peer: peer, reason: reason)
   }
 
   /// Answers one request, malformed ones included, and returns when the answer has ended.
@@ -200,7 +208,9 @@ import Reactor
     }
     let collection = collections.open(id, credential: credential, fingerprint: fingerprint)
     let root = credential.grant(for: id)?.rootFolder?.description ?? ""
-    let signInURL = SignInLink(renewing: credential).url(at: configuration.baseURL)
+    let signInURL = { @Sendable [baseURL = configuration.baseURL] in
+      SignInLink(renewing: credential).url(at: baseURL)
+    }
     if let key = plan.key {
       let request = ObjectRequest(
         collection: collection, key: key, path: root + key.path,

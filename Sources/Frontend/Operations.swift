@@ -17,6 +17,7 @@ import Reactor
   private var bytes: UInt64 = 0
   var inFlight = 0
   let failures = UpstreamFailures()
+  var refusedConnections: RefusedConnections?
 
   func count(operation: String, _ sent: Sent) {
     requests[Series(operation: operation, status: sent.status), default: 0] += 1
@@ -43,6 +44,7 @@ import Reactor
       "# TYPE globus_s3_frontend_upstream_failures_total counter",
     ]
     lines += failures.lines
+    lines += refusedConnections?.lines ?? []
     lines += [
       "# HELP globus_s3_frontend_response_bytes_total Body bytes handed to clients.",
       "# TYPE globus_s3_frontend_response_bytes_total counter",

@@ -38,6 +38,9 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
     public var bodyTimeoutMilliseconds: UInt32 = 30_000
     public var writeStallMilliseconds: UInt32 = 60_000
     public var maxConnections: UInt32 = 10_000
+    /// CIDR texts of peers whose connections must begin with a header of the PROXY protocol, version
+    /// 1 or 2, before TLS; it names the client (`Exchange.clientAddress`). From others none is taken.
+    public var proxyProtocolPeers: [String] = []
 
     public init(host: String, port: UInt16) {
       self.host = host
@@ -45,30 +48,41 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
     }
   }
 
+  /// Called when a connection was reset for what came in place of a PROXY header: the peer's address
+  /// and what was wrong, for logs.
+  public typealias Refused = @Loop (_ peer: String, _ reason: String) -> Void
+
   let handler: Handler
+  let refused: Refused
   private var listener: OpaquePointer?
 
   /// Listens until `close`. Throws when the address can't be had.
   public init(
-    _ configuration: Configuration, tls: TLSIdentity? = nil, handler: @escaping Handler
+    _ configuration: Configuration, tls: TLSIdentity? = nil,
+    refused: @escaping Refused = { _, _ in }, handler: @escaping Handler
   ) throws(ReactorError) {
     self.handler = handler
+    self.refused = refused
     var callbacks = cr_server_callbacks(
       context: nil, on_request: exchangeOnRequest, on_body: exchangeOnBody,
-      on_room: exchangeOnRoom, on_sent: exchangeOnSent)
+      on_room: exchangeOnRoom, on_sent: exchangeOnSent,
+      on_refused: serverOnRefused)
     // C calls on as long as a connection lives, which may be longer than the server is referenced.
     callbacks.context = Unmanaged.passRetained(self).toOpaque()
     var listener: OpaquePointer?
+    let networks = configuration.proxyProtocolPeers.joined(separator: ",")
     let (failed, message) = configuration.host.withCString { host in
-      var config = cr_listener_config(
-        host: host, port: configuration.port, tls: tls?.raw,
-        head_timeout_ms: configuration.headTimeoutMilliseconds,
-        idle_timeout_ms: configuration.idleTimeoutMilliseconds,
-        body_timeout_ms: configuration.bodyTimeoutMilliseconds,
-        write_stall_ms: configuration.writeStallMilliseconds,
-        max_connections: configuration.maxConnections)
-      return withMessage {
-        cr_listener_open(LoopExecutor.shared.loop, &config, callbacks, &listener, $0)
+      networks.withCString { networks in
+        var config = cr_listener_config(
+          host: host, port: configuration.port, tls: tls?.raw,
+          head_timeout_ms: configuration.headTimeoutMilliseconds,
+          idle_timeout_ms: configuration.idleTimeoutMilliseconds,
+          body_timeout_ms: configuration.bodyTimeoutMilliseconds,
+          write_stall_ms: configuration.writeStallMilliseconds,
+          max_connections: configuration.maxConnections, proxy_networks: networks)
+        return withMessage {
+          cr_listener_open(LoopExecutor.shared.loop, &config, callbacks, &listener, $0)
+        }
       }
     }
     guard failed == 0 else {
@@ -101,6 +115,14 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
   public func abort() async {
     for exchange in Array(exchanges.values) { _ = await exchange.abort() }
   }
+}
+
+private func serverOnRefused(
+  _ context: UnsafeMutableRawPointer?, _ peer: UnsafePointer<CChar>, _ reason: UnsafePointer<CChar>
+) {
+  let server = Unmanaged<Server>.fromOpaque(context!).takeUnretainedValue()
+  let (peer, reason) = (String(cString: peer), String(cString: reason))
+  Loop.assumeIsolated { server.refused(peer, reason) }
 }
 
 /// Calls C with room for a message; returns its result and what it wrote there.

@@ -73,6 +73,13 @@ struct LocalCommand: ParsableCommand {
   @Option(help: "Signatures of header-signed requests: any or verify.")
   var signatures = SignaturePolicy.any
 
+  @Option(
+    help: ArgumentHelp("Network whose X-Forwarded-For is believed. Repeatable.", valueName: "cidr"))
+  var trustedProxy: [String] = []
+
+  @Option(help: "PROXY protocol from trusted proxies: off or trusted.")
+  var proxyProtocol = ProxyProtocol.off
+
   @Option(help: ArgumentHelp("How long each Transfer call takes at least.", valueName: "ms"))
   var transferLatency: UInt64 = 0
 
@@ -96,6 +103,12 @@ struct LocalCommand: ParsableCommand {
     }
     guard 1...3600 ~= upstreamSilence else {
       throw ValidationError("--upstream-silence: from 1 to 3600 seconds")
+    }
+    for network in trustedProxy where !Configuration.isNetwork(network) {
+      throw ValidationError("--trusted-proxy: not a network such as 10.0.0.0/8: \(network)")
+    }
+    guard proxyProtocol == .off || !trustedProxy.isEmpty else {
+      throw ValidationError("--proxy-protocol trusted: needs a --trusted-proxy")
     }
     guard accessTokenLifetime > 0 else {
       throw ValidationError("--access-token-lifetime: at least 1 second")
@@ -190,6 +203,8 @@ struct LocalCommand: ParsableCommand {
       try upstreamCa.map { try work.trust(globus.caFile, and: $0) } ?? globus.caFile
     frontend.allowPrivateUpstream = ["127.0.0.0/8", "::1/128"]
     frontend.signatures = signatures
+    frontend.trustedProxies = trustedProxy
+    frontend.proxyProtocol = proxyProtocol
     frontend.upstreamSilenceMilliseconds = upstreamSilence * 1000
     return ServicePlan(
       frontend: frontend, baseURLFollowsListener: baseURL == nil, listen: [listen],
@@ -227,3 +242,4 @@ struct LocalCommand: ParsableCommand {
 }
 
 extension SignaturePolicy: ExpressibleByArgument {}
+extension ProxyProtocol: ExpressibleByArgument {}

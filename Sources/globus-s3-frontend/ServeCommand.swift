@@ -75,6 +75,12 @@ struct ServeFlags: ParsableArguments {
   var tlsKey: [String] = []
   @Option(help: "Network whose X-Forwarded-For is believed, CIDR; repeatable.")
   var trustedProxy: [String] = []
+  @Option(
+    help: """
+      PROXY protocol, version 1 or 2: off, or trusted: connections of trusted proxies must begin \
+      with its header. (default: off)
+      """)
+  var proxyProtocol: [String] = []
   @Option(help: "Trust for Globus and collections, PEM. (default: the system's)")
   var upstreamCa: [String] = []
   @Option(help: "Private network where collections may be, CIDR; repeatable.")
@@ -95,6 +101,7 @@ struct ServeFlags: ParsableArguments {
       "audit-strangers-per-minute": auditStrangersPerMinute, "signatures": signatures,
       "key-file": keyFile,
       "tls-cert": tlsCert, "tls-key": tlsKey, "trusted-proxy": trustedProxy,
+      "proxy-protocol": proxyProtocol,
       "upstream-ca": upstreamCa, "allow-private-upstream": allowPrivateUpstream,
       "operations-listen": operationsListen, "log-format": logFormat,
     ]

@@ -62,10 +62,16 @@ import Reactor
       try TLSIdentity(certificateFile: $0.certificate, keyFile: $0.key)
     }
     for address in plan.listen {
-      let configuration = Server.Configuration(host: address.host, port: address.port)
+      var configuration = Server.Configuration(host: address.host, port: address.port)
+      if plan.frontend.proxyProtocol == .trusted {
+        configuration.proxyProtocolPeers = plan.frontend.trustedProxies
+      }
       servers.append(
         // Requests come in a later turn of the loop, when the gateway is there.
-        try Server(configuration, tls: identity) { [self] in await self.gateway!.handle($0) })
+        try Server(
+          configuration, tls: identity,
+          refused: { [self] in self.gateway!.connectionRefused(peer: $0, reason: $1) }
+        ) { [self] in await self.gateway!.handle($0) })
     }
     var frontend = plan.frontend
     if plan.baseURLFollowsListener, let server = servers.first,

@@ -78,6 +78,10 @@ extension ServeFlags {
       baseURL: baseURL, clientID: id, clientSecret: try clientSecret(settings))
     configuration.signatures = try settings.word("signatures", default: .any)
     configuration.trustedProxies = try settings.networks("trusted-proxy")
+    configuration.proxyProtocol = try settings.word("proxy-protocol", default: .off)
+    if configuration.proxyProtocol == .trusted, configuration.trustedProxies.isEmpty {
+      throw settings.error("proxy-protocol", "trusted needs a --trusted-proxy to be taken from")
+    }
     configuration.allowPrivateUpstream = try settings.networks("allow-private-upstream")
     configuration.upstreamCA = try settings.value("upstream-ca")
     if let file = configuration.upstreamCA, access(file, R_OK) != 0 {

@@ -10,7 +10,8 @@ struct Settings {
   static let names: Set<String> = [
     "listen", "base-url", "client-id", "client-secret-file", "audit-db", "audit-on-failure",
     "audit-retention", "audit-strangers-per-minute", "signatures", "key-file", "tls-cert",
-    "tls-key", "trusted-proxy", "upstream-ca", "allow-private-upstream", "operations-listen",
+    "tls-key", "trusted-proxy", "proxy-protocol", "upstream-ca", "allow-private-upstream",
+    "operations-listen",
     "log-format",
   ]
 

@@ -40,15 +40,17 @@ private func makeTLS(_ certificate: String, _ key: String) -> (OpaquePointer?, S
   return (tls, String(decoding: message.prefix { $0 != 0 }.map(UInt8.init), as: UTF8.self))
 }
 
-private func makeServer(stall: UInt32 = 20_000) throws -> TestServer {
+private func makeServer(stall: UInt32 = 20_000, proxies: String = "") throws -> TestServer {
   let (tls, message) = makeTLS("a.crt", "a.key")
   #expect(message == "")
   defer { cr_tls_free(tls!) }
-  return try TestServer(tls: tls, stall: stall)
+  return try TestServer(tls: tls, stall: stall, proxies: proxies)
 }
 
 /// Runs lines of Python with `c` a TLS connection, and gives what they print.
-private func python(_ server: TestServer, _ body: String, context: String = "") -> String {
+private func python(
+  _ server: TestServer, _ body: String, context: String = "", before: String = ""
+) -> String {
   run(
     """
     python3 - <<'END'
@@ -58,6 +60,7 @@ private func python(_ server: TestServer, _ body: String, context: String = "") 
     \(context)
     s = socket.create_connection(('127.0.0.1', \(server.port)))
     s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    \(before)
     def everything():
         got = b''
         while True:
@@ -117,6 +120,38 @@ private func python(_ server: TestServer, _ body: String, context: String = "") 
       print(everything()[-5:])
       """)
     #expect(output == "b'hello'\n")
+  }
+
+  @Test(arguments: [
+    "s.send(header)", "for b in header: s.send(bytes([b]))",
+    // In one segment with the handshake's first bytes.
+    "s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1); s.send(header)",
+  ])
+  func thePROXYHeaderComesBeforeTheHandshake(_ before: String) throws {
+    let server = try makeServer(proxies: "127.0.0.1")
+    let output = python(
+      server,
+      """
+      c.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+      c.send(b'GET /client HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\n\\r\\n')
+      print(everything().split(b'\\r\\n\\r\\n')[1])
+      """,
+      before: "header = b'PROXY TCP4 192.0.2.7 198.51.100.1 1 2\\r\\n'\n\(before)")
+    #expect(output == "b'192.0.2.7'\n")
+  }
+
+  @Test func aPROXYHeaderInsideTLSOrNoneIsRefused() throws {
+    let server = try makeServer(proxies: "127.0.0.1")
+    #expect(python(server, "print('connected')").contains("Error"))
+    #expect(server.events(until: "refused") == ["refused 127.0.0.1: no PROXY header"])
+  }
+
+  @Test func fromOthersAPROXYHeaderIsNoTLS() throws {
+    let server = try makeServer(proxies: "192.0.2.1")
+    let client = RawClient(server.port)
+    client.send("PROXY TCP4 192.0.2.7 198.51.100.1 1 2\r\n")
+    #expect(client.receive().end != .waiting)
+    #expect(server.events == [])
   }
 
   @Test func manyPipelinedBytesWaitUntilThereIsRoom() throws {

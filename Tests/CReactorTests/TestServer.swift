@@ -83,6 +83,7 @@ private final class ServedRequest {
     case "/close": respond(close: true)
     case "/peer":
       respond(200, Array("\(String(cString: cr_conn_peer(conn))) \(cr_conn_is_tls(conn))".utf8))
+    case "/client": respond(200, Array(String(cString: cr_conn_client(conn)).utf8))
     default: respond()
     }
   }
@@ -107,7 +108,7 @@ final class TestServer: @unchecked Sendable {
   init(
     host: String = "127.0.0.1", port: UInt16 = 0, tls: OpaquePointer? = nil,
     head: UInt32 = 20_000, idle: UInt32 = 20_000, body: UInt32 = 20_000, stall: UInt32 = 20_000,
-    connections: UInt32 = 1000
+    connections: UInt32 = 1000, proxies: String = ""
   ) throws {
     let context = Unmanaged.passUnretained(self).toOpaque()
     let loopCallbacks = cr_loop_callbacks(
@@ -115,10 +116,13 @@ final class TestServer: @unchecked Sendable {
     _ = cr_loop_new(loopCallbacks, &loop)
     var message = [CChar](repeating: 0, count: Int(CR_MESSAGE_BYTES))
     let result = host.withCString { name in
-      var config = cr_listener_config(
-        host: name, port: port, tls: tls, head_timeout_ms: head, idle_timeout_ms: idle,
-        body_timeout_ms: body, write_stall_ms: stall, max_connections: connections)
-      return cr_listener_open(loop!, &config, Self.callbacks(context), &listener, &message)
+      proxies.withCString { proxies in
+        var config = cr_listener_config(
+          host: name, port: port, tls: tls, head_timeout_ms: head, idle_timeout_ms: idle,
+          body_timeout_ms: body, write_stall_ms: stall, max_connections: connections,
+          proxy_networks: proxies)
+        return cr_listener_open(loop!, &config, Self.callbacks(context), &listener, &message)
+      }
     }
     self.port = listener.map { cr_listener_port($0) } ?? 0
     running = true
@@ -203,6 +207,9 @@ final class TestServer: @unchecked Sendable {
         {
           me.server.record("times do not fit")
         }
+      },
+      on_refused: { context, peer, reason in
+        server(context!).record("refused \(String(cString: peer)): \(String(cString: reason))")
       })
   }
 

@@ -71,6 +71,11 @@ int cr_loop_new(cr_loop_callbacks callbacks, cr_loop *_Nullable *_Nonnull out);
  * its last callback), frees the loop and returns. */
 void cr_loop_run(cr_loop *loop);
 
+/* Has malloc keep up to some MiB of freed memory in place of giving it to the kernel and asking for
+ * it again, which under load costs a system call and page faults in every fourth request. Holds for
+ * the whole process, so it is the program's choice. */
+void cr_keep_freed_memory(void);
+
 /* Any thread. */
 void cr_loop_stop(cr_loop *loop);
 int cr_loop_post(cr_loop *loop, void *item);
@@ -155,6 +160,9 @@ typedef struct {
   /* There is room for more body: only after cr_respond_write returned 1. */
   void (*on_room)(void *_Nullable user);
   void (*on_sent)(void *_Nullable user, const cr_sent *sent); /* the last one */
+  /* A connection was reset before any request, for what came in place of a PROXY header: from
+   * whom, and static text. Both are for logs; it is given the listener's context. */
+  void (*_Nullable on_refused)(void *_Nullable context, const char *peer, const char *reason);
 } cr_server_callbacks;
 
 typedef struct {
@@ -166,6 +174,9 @@ typedef struct {
   uint32_t body_timeout_ms;    /* between two reads of a request's body */
   uint32_t write_stall_ms;     /* while the client takes nothing */
   uint32_t max_connections;    /* over it, accepting pauses */
+  /* Networks (CIDR texts, comma-separated) whose connections must begin with a header of the PROXY
+   * protocol, version 1 or 2, before TLS, within head_timeout_ms. From others none is taken. */
+  const char *_Nullable proxy_networks;
 } cr_listener_config;
 
 /* message: CR_MESSAGE_BYTES long, filled when the result is not CR_OK. */
@@ -185,6 +196,8 @@ void cr_tls_free(cr_tls *tls);
 
 /* The peer's numeric address without port, NUL-terminated; valid until on_sent returns. */
 const char *cr_conn_peer(const cr_conn *conn);
+/* The client's, as the PROXY header names it; the peer's when there was none or it names none. */
+const char *cr_conn_client(const cr_conn *conn);
 bool cr_conn_is_tls(const cr_conn *conn);
 /* The how-manieth connection of its listener it is, from 0; modulo 2^32. */
 uint32_t cr_conn_number(const cr_conn *conn);
@@ -229,7 +242,8 @@ void cr_respond_abort(cr_conn *conn);
  * many bytes were relayed and why it ended; the answer stays open for the next transfer unless it
  * is complete. The last byte declared is held back until the transfer has ended well at exactly
  * the declared length. skip: bytes of the transfer's body to drop first. take: after so many more
- * the transfer is ended as if it had ended well there, and its connection closed; 0: to its end. */
+ * the transfer is ended as if it had ended well there, and its connection closed unless the whole
+ * body had come already; 0: to its end. */
 int cr_respond_relay(cr_conn *conn, cr_transfer *transfer, uint64_t skip, uint64_t take);
 
 /* ---------------------------------------------------------------------------------------------
@@ -244,7 +258,10 @@ typedef struct {
    * refused after resolution, but for those in allowed_networks (CIDR texts, comma-separated). */
   bool allow_any_address;
   const char *_Nullable allowed_networks;
-  uint32_t max_active;           /* transfers handed to curl at once; the others wait in order */
+  uint32_t max_active;           /* transfers handed to curl at once, paused ones included */
+  /* Of these, those to one host (scheme and authority) that wait for their heads. The others wait
+   * in order, hosts in turn. 0: the number follows the host's latency. */
+  uint32_t max_unanswered;
   const char *_Nullable user_agent;
 } cr_client_config;
 
