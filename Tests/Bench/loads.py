@@ -152,13 +152,13 @@ def idle(server, count):
         warm = Client(server, "1k")
         stack.callback(warm.close)
         warm.drain()
-        _, before = machine.memory(server.pid)
+        before = machine.memory(server.pid)[1]
         for number in range(count):
             client = Client(server, "1k", address=f"127.0.0.{2 + number % 8}")
             stack.callback(client.close)
             client.drain()
         time.sleep(1)  # until what is freed late is freed
-        resident, anonymous = machine.memory(server.pid)
+        resident, anonymous, _ = machine.memory(server.pid)
     return Idle(resident, anonymous, (anonymous - before) / count)
 
 
@@ -174,7 +174,7 @@ def slow(server, name, rate, readers, seconds):
     """So many readers of a large object, each as slow as `rate` bytes a second."""
     step = 0.05
     with contextlib.ExitStack() as stack:
-        _, before = machine.memory(server.pid)
+        before = machine.memory(server.pid)[1]
         clients = []
         for _ in range(readers):
             client = Client(server, name, receive_buffer=65536)

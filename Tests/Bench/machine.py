@@ -49,10 +49,10 @@ class CPU:
 
 
 def memory(pid):
-    """Resident bytes: all, and those that no file stands behind."""
+    """Resident bytes: all, those that no file stands behind, and the most that ever were."""
     fields = dict(line.split(":", 1)
                   for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines())
-    return tuple(int(fields[name].split()[0]) * 1024 for name in ("VmRSS", "RssAnon"))
+    return tuple(int(fields[name].split()[0]) * 1024 for name in ("VmRSS", "RssAnon", "VmHWM"))
 
 
 def spooled(pid):

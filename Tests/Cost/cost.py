@@ -8,6 +8,7 @@ the request that needs it; the audit's writer, a thread of its own, is not count
 """
 
 import argparse
+import collections
 import contextlib
 import http.client
 import json
@@ -22,6 +23,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 THRESHOLDS = HERE / "thresholds.json"
 sys.path.insert(0, str(HERE.parent / "Bench"))
 
+import samples  # noqa: E402
 from ours import COLLECTION, Processes, free_ports, serve, signature, signed_in  # noqa: E402
 
 ALLOWED = 1.10
@@ -124,6 +126,29 @@ def figures(file):
             "allocations": round(allocations / COUNTED, 1)}
 
 
+def modules(file):
+    """Instructions of a request by module, those of each function where it is itself."""
+    names, objects, counted = {}, {}, collections.Counter()
+    function = library = ""
+    called = False
+    for line in file.read_text().splitlines():
+        if name := re.match(r"(fn|ob|cfn|cob)=\((\d+)\)(?: (.*))?$", line):
+            known = names if name[1].endswith("fn") else objects
+            if name[3]:
+                known[name[2]] = name[3]
+            if name[1] == "fn":
+                function = known[name[2]]
+            elif name[1] == "ob":
+                library = known[name[2]]
+        elif line.startswith("calls="):
+            called = True  # the next line is the callee's
+        elif re.match(r"[-+*\d]", line):
+            if not called:
+                counted[samples.module(function, library)] += int(line.split()[1])
+            called = False
+    return {name: round(count / COUNTED) for name, count in counted.most_common()}
+
+
 def judge(found, allowed):
     """Prints the table; the lines that say what is too much."""
     complaints = []
@@ -155,6 +180,8 @@ def main():
             options.keep.mkdir(parents=True, exist_ok=True)
             for name, file in files.items():
                 shutil.copy(file, options.keep / re.sub(r"\W+", "-", name))
+                print(name, *(f"{count:>11,} {where}" for where, count in modules(file).items()),
+                      sep="\n")
     complaints = judge(found, json.loads(THRESHOLDS.read_text()))
     if options.update:
         THRESHOLDS.write_text(json.dumps(found, indent=2) + "\n")
