@@ -15,7 +15,7 @@ import samples
 import table
 from ours import PROGRAM, ROOT
 from rows import Rows
-from servers import RCLONE, Stage
+from servers import RCLONE, SIZES, Stage
 
 DOCUMENT = ROOT / "docs/performance.md"
 PARTS = ["small_objects", "large_objects", "first_bytes", "idle_connections", "slow_readers",
@@ -58,28 +58,49 @@ def measure(stage, options):
         for row in getattr(rows, part)(*arguments):
             say(row.line())
             yield row
-    if options.profile:
-        take_profiles(stage, rows, options.profile)
 
 
-def take_profiles(stage, rows, folder):
-    """perf's samples and their tables, of ours and of nginx, for small and for large objects."""
+def profiles(stage, folder):
+    """Where the CPU goes in ours and in nginx, and what the kernel is asked for, for small and for
+    large objects: tables. Samples and functions of each go into the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    loads_of = {"1k": lambda one: loads.small(stage.work, one, "1k", 64, 5),
-                "1g": lambda one: loads.large(one, "1g", 2)}
-    for name, load in loads_of.items():
-        for server in (rows.ours, rows.tuned):
-            with samples.Profile(stage.work, server.pid) as profile:
-                load(server)
-            shutil.copy(profile.file, folder / f"{name}-{server.name}.perf")
-            (folder / f"{name}-{server.name}.md").write_text(samples.table(profile.stacks()) + "\n")
+    servers = [stage.ours(), stage.nginx_tuned()]
+    modules, calls = {}, {}
+
+    def take(server, work, cost, load, asking, units):
+        say(f"profile: {server.name}, {work}")
+        load(server)
+        with samples.Profile(stage.work, server.pid) as profile:
+            spent = cost(load(server))
+        name = f"{server.name}-{work.replace(' ', '-')}"
+        shutil.copy(profile.file, folder / f"{name}.perf")
+        stacks = list(profile.stacks())
+        (folder / f"{name}.md").write_text(samples.functions(stacks))
+        modules[f"{server.name}: {work}"] = {
+            where: spent * share for where, share in samples.modules(stacks).items()}
+        counts, found = samples.system_calls(stage.work, server.pid, lambda: asking(server))
+        calls[f"{server.name}: {work}"] = {
+            name: count / units(found) for name, count in counts.items()}
+
+    def small(server):
+        return loads.small(stage.work, server, "1k", 64, 4)
+
+    for server in servers:
+        take(server, "1 KiB, µs", lambda one: one.cpu, small, small, lambda one: one.requests)
+    for server in servers:
+        take(server, "1 GiB, s", lambda one: one[1], lambda one: loads.large(one, "1g", 2),
+             lambda one: loads.large(one, "64m", 1), lambda _: SIZES["64m"] >> 20)
+    calls = {title.replace("1 GiB, s", "1 MiB").replace(", µs", ""): counts
+             for title, counts in calls.items()}
+    return (samples.side_by_side("module", modules) + "\n\n"
+            + samples.side_by_side("calls to the kernel", calls))
 
 
-def document(text):
-    """Puts the table where the last one stands."""
-    before, rest = DOCUMENT.read_text().split("<!-- bench -->\n", 1)
-    after = rest.split("<!-- /bench -->", 1)[1]
-    DOCUMENT.write_text(f"{before}<!-- bench -->\n{text}\n<!-- /bench -->{after}")
+def document(mark, text):
+    """Puts a table where the last one stands."""
+    before, rest = DOCUMENT.read_text().split(f"<!-- {mark} -->\n", 1)
+    after = rest.split(f"<!-- /{mark} -->", 1)[1]
+    DOCUMENT.write_text(f"{before}<!-- {mark} -->\n{text}\n<!-- /{mark} -->{after}")
 
 
 def main():
@@ -91,6 +112,7 @@ def main():
                         help=f"repeatable: {', '.join(PARTS)}")
     parser.add_argument("--profile", type=pathlib.Path, metavar="FOLDER",
                         help="take perf's samples too; they and their tables go there")
+    parser.add_argument("--profile-only", action="store_true", help="with --profile: nothing else")
     parser.add_argument("--write", action="store_true", help="into docs/performance.md as well")
     options = parser.parse_args()
     if options.quick:
@@ -98,14 +120,20 @@ def main():
     machine.pin_all("self", machine.LOAD_CORE)
     machine.descriptors()
     neighbours = machine.Neighbours()
+    tables = {}
     with tempfile.TemporaryDirectory(prefix="bench-") as work, \
             Stage(pathlib.Path(work)) as stage:
-        rows = table.markdown(measure(stage, options))
-    text = (f"{versions()}; Linux {platform.release()}, {neighbours.describe()}; medians of "
-            f"{options.rounds} rounds.\n\n{rows}")
-    print(text)
-    if options.write:
-        document(text)
+        if not options.profile_only:
+            rows = table.markdown(measure(stage, options))
+            tables["bench"] = (
+                f"{versions()}; Linux {platform.release()}, {neighbours.describe()}; medians of "
+                f"{options.rounds} rounds.\n\n{rows}")
+        if options.profile:
+            tables["profile"] = profiles(stage, options.profile)
+    for mark, text in tables.items():
+        print(text, end="\n\n")
+        if options.write:
+            document(mark, text)
 
 
 if __name__ == "__main__":

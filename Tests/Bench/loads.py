@@ -30,8 +30,9 @@ GULP = 4 << 20
 
 @dataclasses.dataclass
 class Small:
-    """Requests a second, milliseconds, errors, and microseconds of CPU of a request: of what serves,
-    and of the threads beside it."""
+    """Requests, in all and a second, milliseconds, errors, and microseconds of CPU of a request: of
+    what serves, and of the threads beside it."""
+    requests: int
     rate: float
     p50: float
     p99: float
@@ -54,7 +55,7 @@ def small(work, server, name, connections, seconds):
     settle(server)
     found = {key: int(value) for key, value in re.findall(r"^(\w+)=(\d+)$", answer, re.M)}
     requests = max(found["requests"], 1)
-    return Small(rate=1e6 * requests / found["microseconds"], p50=found["p50"] / 1000,
+    return Small(requests=requests, rate=1e6 * requests / found["microseconds"], p50=found["p50"] / 1000,
                  p99=found["p99"] / 1000, errors=found["errors"],
                  cpu=serving / 1000 / requests, beside=beside / 1000 / requests)
 
