@@ -104,9 +104,23 @@ void conn_lost(cr_conn *conn) {
   else conn_close(conn);
 }
 
+/* Whether bytes have come that nobody has looked at: closing would lose a request. */
+static bool conn_has_unread(const cr_conn *conn) {
+  uv_os_fd_t fd;
+  char byte;
+  return conn->in_used > conn->in_at ||
+         (!uv_fileno((const uv_handle_t *)&conn->tcp, &fd) &&
+          recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0);
+}
+
 void conn_retire(cr_conn *conn) {
-  if (conn->state <= CONN_IDLE) conn_end(conn, false);
-  if (conn->state == CONN_LINGERING) wait_set(conn, WAIT_LINGER);
+  if (conn->state > CONN_IDLE) return;
+  if (!conn->served) {
+    wait_set(conn, WAIT_RETIRED);
+  } else if (!conn_has_unread(conn)) {
+    conn_end(conn, false);
+    if (conn->state == CONN_LINGERING) wait_set(conn, WAIT_LINGER);
+  }
 }
 
 void conn_abandon(cr_conn *conn) {
@@ -124,7 +138,7 @@ static bool dropping_step(cr_conn *conn) {
     return true;
   case HTTP_BAD: conn_end(conn, true); return false;
   default:
-    if (conn->eof) conn_close(conn);
+    if (conn->eof) conn_end(conn, false);
     return false;
   }
 }
@@ -149,9 +163,9 @@ static bool conn_step(cr_conn *conn) {
 
 static wait_kind conn_waits_for(const cr_conn *conn) {
   switch (conn->state) {
-  case CONN_PROXY: return WAIT_PROXY;
-  case CONN_HANDSHAKE: return WAIT_HANDSHAKE;
-  case CONN_IDLE: return WAIT_IDLE;
+  case CONN_PROXY: return conn->listener->closing ? WAIT_RETIRED : WAIT_PROXY;
+  case CONN_HANDSHAKE: return conn->listener->closing ? WAIT_RETIRED : WAIT_HANDSHAKE;
+  case CONN_IDLE: return conn->listener->closing ? WAIT_RETIRED : WAIT_IDLE;
   case CONN_HEAD: return WAIT_HEAD;
   case CONN_DROPPING: return WAIT_DROP;
   case CONN_LINGERING: return WAIT_LINGER;
@@ -194,11 +208,15 @@ void conn_on_timeout(cr_conn *conn, wait_kind kind) {
     conn->request->parser.head.malformed_reason = "the request's head did not come in time";
     request_begin(conn);
     break;
-  case WAIT_BODY: body_fail(conn, CR_ESTATE); break;
+  case WAIT_BODY: body_fail(conn, CR_ETIMEOUT); break;
   case WAIT_STALL:
     if (!out_settle(conn)) request_finish(conn, CR_SENT_TIMEOUT);
     break;
   case WAIT_IDLE: conn_end(conn, false); break;
+  case WAIT_RETIRED:
+    if (conn->state == CONN_IDLE) conn_end(conn, false);
+    else conn_close(conn);
+    break;
   default: conn_close(conn); break;
   }
   conn_work(conn);

@@ -34,6 +34,7 @@ typedef enum {
   WAIT_STALL,
   WAIT_DROP,
   WAIT_LINGER,
+  WAIT_RETIRED, /* for a first request, while the listener closes */
   WAIT_KINDS,
 } wait_kind;
 
@@ -45,7 +46,8 @@ typedef struct {
 struct cr_tls {
   SSL_CTX *context;
   BIO_METHOD *bio;
-  uint32_t references;
+  uint32_t references; /* the creator's, and one for each listener and connection */
+  uint64_t ticket_key_ms, ticket_key_until; /* on uv_now; 0: no connection yet */
 };
 
 struct cr_listener {
@@ -56,6 +58,7 @@ struct cr_listener {
   int fd; /* -1 once closed */
   uint16_t port;
   bool closing, accept_paused;
+  bool is_shared; /* somebody else may have the socket too */
   uint8_t handles; /* poll and timer, until both are closed */
   uint32_t connections, max_connections;
   uint32_t accepted; /* may overflow */
@@ -123,6 +126,7 @@ typedef struct {
 } conn_request;
 
 typedef struct {
+  cr_tls *identity;
   SSL *ssl;
   const char *in; /* ciphertext that OpenSSL may read now */
   size_t in_len;
@@ -146,6 +150,7 @@ struct cr_conn {
   size_t out_bytes;
   cr_deferred work;
   uint8_t state, wait;
+  bool served;        /* has had a request */
   bool working;       /* conn_work is on the stack */
   bool reading;
   bool eof;           /* the client sent all it will send */
@@ -167,7 +172,7 @@ void conn_schedule(cr_conn *conn);
 /* A read or write failed: what is in flight ends with CR_SENT_CLIENT_GONE. */
 void conn_lost(cr_conn *conn);
 void conn_on_timeout(cr_conn *conn, wait_kind kind);
-/* Closes an idle connection; others close after their request. */
+/* Closes an idle connection; others close after their request, their first one if need be. */
 void conn_retire(cr_conn *conn);
 void conn_abandon(cr_conn *conn); /* the loop ends */
 /* Closes in good order: close_notify, then lingering when the client may still be sending. */
@@ -222,6 +227,8 @@ bool out_settle(cr_conn *conn);
 
 /* wait.c */
 void wait_set(cr_conn *conn, wait_kind kind); /* a new deadline, also when the kind is the same */
+/* Another duration for all that wait, from when they began to. */
+void wait_change(cr_listener *listener, wait_kind kind, uint32_t ms);
 void listener_arm(cr_listener *listener, uint64_t deadline);
 void listener_on_timer(uv_timer_t *timer);
 

@@ -4,12 +4,15 @@
  *     when descriptors run out and libuv's spare one is gone.
  *   - Paused by max_connections it resumes when one closes; paused by an error (EMFILE …) when a
  *     timer fires. The kernel's backlog holds clients meanwhile.
+ *   - Before a socket of our own is closed, what waits in its backlog is accepted: it would be
+ *     reset. A shared socket's backlog is left to whoever goes on listening.
  *   - The listener is freed when it is closing, both its handles are closed and its last
  *     connection is gone.
  */
 #define _GNU_SOURCE 1 /* accept4 */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -20,12 +23,18 @@
 
 #include "conn.h"
 
-static void listener_on_closed(uv_handle_t *handle) {
-  cr_listener *l = handle->data;
-  if (--l->handles > 0) return;
+static void listener_free(cr_listener *l) {
   cr_tls_free(l->tls);
   free(l->proxies);
   free(l);
+}
+
+static void listener_on_closed(uv_handle_t *handle) {
+  cr_listener *l = handle->data;
+  if (--l->handles > 0) return;
+  cr_server_callbacks callbacks = l->callbacks;
+  listener_free(l);
+  if (callbacks.on_closed) callbacks.on_closed(callbacks.context);
 }
 
 /* The timer is needed until the last connection is gone, and is closed with it. */
@@ -50,11 +59,8 @@ static void listener_pause(cr_listener *l) {
   uv_poll_stop(&l->poll);
 }
 
-static void listener_on_readable(uv_poll_t *poll, int status, int events) {
-  (void)events;
-  cr_listener *l = poll->data;
-  if (status < 0) return;
-  for (int i = 0; i < LIMIT_ACCEPTS_PER_TURN; i++) {
+static void listener_accept(cr_listener *l, int limit) {
+  for (int i = 0; i < limit; i++) {
     if (l->max_connections && l->connections >= l->max_connections) {
       listener_pause(l);
       return;
@@ -67,7 +73,7 @@ static void listener_on_readable(uv_poll_t *poll, int status, int events) {
       if (l->closing) return;
       continue;
     }
-    if (errno == EAGAIN) return;
+    if (errno == EAGAIN) return; /* another that has the socket was faster, or no more */
     if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)
       continue; /* that client's trouble, not ours: ECONNABORTED, EPROTO … */
     listener_pause(l);
@@ -77,11 +83,29 @@ static void listener_on_readable(uv_poll_t *poll, int status, int events) {
   }
 }
 
+static void listener_on_readable(uv_poll_t *poll, int status, int events) {
+  (void)events;
+  if (status >= 0) listener_accept(poll->data, LIMIT_ACCEPTS_PER_TURN);
+}
+
 void listener_resume(cr_listener *l) {
   if (l->closing || !l->accept_paused) return;
   if (l->max_connections && l->connections >= l->max_connections) return;
   l->accept_paused = false;
   uv_poll_start(&l->poll, UV_READABLE, listener_on_readable);
+}
+
+/* Makes a socket of somebody else's as ours are. A negative errno when it does not listen. */
+static int prepare_socket(int fd) {
+  int on = 1, listens = 0;
+  socklen_t length = sizeof listens;
+  if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length)) return -errno;
+  if (!listens) return -EINVAL;
+  int flags = fcntl(fd, F_GETFL);
+  if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) || fcntl(fd, F_SETFD, FD_CLOEXEC) ||
+      setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on))
+    return -errno;
+  return 0;
 }
 
 static int bind_and_listen(const struct addrinfo *address, int *out) {
@@ -148,6 +172,7 @@ static void listener_for_all(cr_listener *l, void (*act)(cr_conn *)) {
 }
 
 void cr_listener_close(cr_listener *l) {
+  if (!l->closing && !l->is_shared) listener_accept(l, LIMIT_BACKLOG);
   listener_stop_accepting(l);
   listener_for_all(l, conn_retire);
   listener_end_if_unused(l);
@@ -160,17 +185,42 @@ static void listener_on_loop_end(cr_loop_member *member) {
   listener_end_if_unused(l);
 }
 
-/* The networks that a listener is opened with, or a cr_error. */
-static int take_proxies(cr_listener *l, const char *networks, char *message) {
-  const char *bad = "";
+/* Makes another configuration hold, or, with an error, changes nothing. */
+static int listener_configure(cr_listener *l, const cr_listener_config *config, char *message) {
+  const char *networks = config->proxy_networks ? config->proxy_networks : "", *bad = "";
   size_t bad_len = 0;
-  l->proxy_count = address_networks_parse(networks ? networks : "", &l->proxies, &bad, &bad_len);
-  if (l->proxy_count >= 0) return CR_OK;
-  if (l->proxy_count == -1)
+  address_network *proxies = NULL;
+  int count = address_networks_parse(networks, &proxies, &bad, &bad_len);
+  if (count == -1)
     snprintf(message, CR_MESSAGE_BYTES, "not an IP network: \"%.*s\"",
              (int)(bad_len < 100 ? bad_len : 100), bad);
-  else snprintf(message, CR_MESSAGE_BYTES, "out of memory");
-  return l->proxy_count == -1 ? CR_EINVALID : CR_EMEMORY;
+  else if (count < 0) snprintf(message, CR_MESSAGE_BYTES, "out of memory");
+  if (count < 0) return count == -1 ? CR_EINVALID : CR_EMEMORY;
+  free(l->proxies);
+  l->proxies = proxies;
+  l->proxy_count = count;
+  cr_tls *old = l->tls;
+  l->tls = config->tls;
+  if (l->tls) l->tls->references++;
+  cr_tls_free(old);
+  l->max_connections = config->max_connections;
+  wait_change(l, WAIT_HANDSHAKE, LIMIT_TLS_HANDSHAKE_MS);
+  wait_change(l, WAIT_IDLE, config->idle_timeout_ms);
+  wait_change(l, WAIT_PROXY, config->head_timeout_ms);
+  wait_change(l, WAIT_HEAD, config->head_timeout_ms);
+  wait_change(l, WAIT_DROP, config->head_timeout_ms);
+  wait_change(l, WAIT_BODY, config->body_timeout_ms);
+  wait_change(l, WAIT_STALL, config->write_stall_ms);
+  wait_change(l, WAIT_LINGER, LIMIT_LINGER_MS);
+  wait_change(l, WAIT_RETIRED, LIMIT_RETIRED_MS);
+  return CR_OK;
+}
+
+int cr_listener_reconfigure(cr_listener *l, const cr_listener_config *config, char *message) {
+  message[0] = '\0';
+  int failure = listener_configure(l, config, message);
+  if (!failure && !l->accept_retry_at) listener_resume(l);
+  return failure;
 }
 
 int cr_listener_open(cr_loop *loop, const cr_listener_config *config,
@@ -185,24 +235,25 @@ int cr_listener_open(cr_loop *loop, const cr_listener_config *config,
     snprintf(message, CR_MESSAGE_BYTES, "out of memory");
     return CR_EMEMORY;
   }
-  int refused = take_proxies(l, config->proxy_networks, message);
+  l->loop = loop;
+  l->is_shared = config->use_fd;
+  int refused = listener_configure(l, config, message);
   if (refused) {
     free(l);
     return refused;
   }
-  l->fd = open_socket(config->host, config->port, message);
+  l->fd = l->is_shared ? config->fd : open_socket(config->host, config->port, message);
   if (l->fd < 0) {
-    free(l->proxies);
-    free(l);
+    listener_free(l);
     return CR_ESYSTEM;
   }
-  int error = uv_poll_init(&loop->uv, &l->poll, l->fd);
+  int error = l->is_shared ? prepare_socket(l->fd) : 0;
+  if (!error) error = uv_poll_init(&loop->uv, &l->poll, l->fd);
   if (error) {
     snprintf(message, CR_MESSAGE_BYTES, "can't listen on %s:%u: %s", config->host, config->port,
              uv_strerror(error));
-    close(l->fd);
-    free(l->proxies);
-    free(l);
+    if (!l->is_shared) close(l->fd);
+    listener_free(l);
     return CR_ESYSTEM;
   }
   /* A write to a socket that the client reset is an error to us, not a signal. */
@@ -210,19 +261,8 @@ int cr_listener_open(cr_loop *loop, const cr_listener_config *config,
   uv_timer_init(&loop->uv, &l->timer);
   l->poll.data = l->timer.data = l;
   l->handles = 2;
-  l->loop = loop;
   l->port = bound_port(l->fd);
-  l->max_connections = config->max_connections;
   l->callbacks = callbacks;
-  l->tls = config->tls;
-  if (l->tls) l->tls->references++;
-  l->waits[WAIT_HANDSHAKE].ms = LIMIT_TLS_HANDSHAKE_MS;
-  l->waits[WAIT_IDLE].ms = config->idle_timeout_ms;
-  l->waits[WAIT_PROXY].ms = l->waits[WAIT_HEAD].ms = l->waits[WAIT_DROP].ms =
-      config->head_timeout_ms;
-  l->waits[WAIT_BODY].ms = config->body_timeout_ms;
-  l->waits[WAIT_STALL].ms = config->write_stall_ms;
-  l->waits[WAIT_LINGER].ms = LIMIT_LINGER_MS;
   loop_add_member(loop, &l->member, listener_on_loop_end);
   uv_poll_start(&l->poll, UV_READABLE, listener_on_readable);
   *out = l;
@@ -231,3 +271,4 @@ int cr_listener_open(cr_loop *loop, const cr_listener_config *config,
 
 uint16_t cr_listener_port(const cr_listener *l) { return l->port; }
 uint32_t cr_listener_connections(const cr_listener *l) { return l->connections; }
+uint32_t cr_listener_accepted(const cr_listener *l) { return l->accepted; }

@@ -10,7 +10,7 @@ import Logging
 import Reactor
 
 @Loop public final class Gateway {
-  private let configuration: Configuration
+  let configuration: Configuration
   private let authenticator: Authenticator
   private let proxies: TrustedProxies
   private let audit: AuditLog
@@ -39,25 +39,46 @@ import Reactor
     self.tokens = tokens
     self.metrics = metrics
     self.logger = logger
-    refusedConnections = RefusedConnections(logger)
-    metrics.refusedConnections = refusedConnections
+    refusedConnections = RefusedConnections(logger, metrics)
   }
 
   /// A gateway to Globus. Throws what is wrong with the configuration.
   public convenience init(
     _ configuration: Configuration, keyring: Keyring, audit: AuditLog, logger: Logger
   ) throws(GatewayError) {
+    try self.init(
+      configuration, keyring: keyring, audit: audit, metrics: Metrics(), logger: logger)
+  }
+
+  /// The gateway to hand requests to from now on; those that this one has, it ends. Throws what is
+  /// wrong with the configuration.
+  public func successor(
+    _ configuration: Configuration, keyring: Keyring
+  ) throws(GatewayError) -> Gateway {
+    let next = try Gateway(
+      configuration, keyring: keyring, audit: audit, metrics: metrics, logger: logger)
+    next.isRefusing = isRefusing
+    return next
+  }
+
+  /// Counts that an operator asked for a successor, and whether it was refused.
+  public func countReload(isRefused: Bool) { metrics.reloads[isRefused ? 1 : 0] += 1 }
+
+  private convenience init(
+    _ configuration: Configuration, keyring: Keyring, audit: AuditLog, metrics: Metrics,
+    logger: Logger
+  ) throws(GatewayError) {
     do {
       let sealer = try CredentialSealer(
         keyring: keyring, origin: configuration.baseURL.description)
-      let metrics = Metrics()
-      let transfer = try TransferClient(configuration, failures: metrics.failures)
+      let transfer = try TransferClient(configuration, metrics: metrics.upstream)
       let collections = GlobusCollections(
         transfer: transfer,
-        servers: try DataServerClient(configuration, failures: metrics.failures))
+        servers: try DataServerClient(configuration, metrics: metrics.upstream))
       let signIn = SignIn(
-        configuration, keyring: keyring, sealer: sealer, auth: try AuthClient(configuration),
-        transfer: transfer, logger: logger)
+        configuration, keyring: keyring, sealer: sealer,
+        auth: try AuthClient(configuration, metrics: metrics.upstream), transfer: transfer,
+        logger: logger)
       try self.init(
         configuration, sealer: sealer, audit: audit, collections: collections, signIn: signIn,
         tokens: ContinuationToken(keyring), metrics: metrics, logger: logger)
@@ -129,7 +150,8 @@ import Reactor
     // Nobody was told anything: the client left while upstream was still asked.
     if sent.status == 0, sent.outcome == .clientGone { answer.facts = AuditRow.Facts() }
     row.complete(sent, answer.facts)
-    metrics.count(operation: row.intent.operation, sent)
+    metrics.count(
+      operation: row.intent.operation, sent, since: exchange.startedAt.clock, row.trace)
     if let detail = answer.facts.errorDetail, isRecorded {
       logger.warning(
         "request failed",
@@ -168,7 +190,7 @@ import Reactor
 
   private func refusal(_ error: S3Error?, _ head: RequestHead, _ requestID: String) -> Reply {
     let error = error ?? S3Error(.internalError)
-    var reply = Reply(status: error.code.status)
+    var reply = Reply(status: error.status)
     for header in error.headers { reply.headers.add(header.name, header.value) }
     let resource = head.target.prefix { $0 != "?" }
     let body = error.body(resource: String(resource), requestID: requestID)
@@ -185,6 +207,7 @@ import Reactor
 
   private func act(_ plan: RequestPlan, _ exchange: Exchange, _ row: AuditRow) async -> Answer {
     do throws(S3Error) {
+      if plan.mayReadBody { try await UnusedBody.drop(of: exchange, isRefused: plan.error != nil) }
       if let error = plan.error { throw error }
       if plan.action == .authStart || plan.action == .authCallback {
         return await self.signIn(plan, exchange, row)

@@ -1,6 +1,6 @@
 // Server: a listening socket whose requests are handled by one async function.
 //
-// The C listener is given the server unretained; the server keeps itself alive while it listens.
+// The C listener has one reference to the server until its last connection is gone (`onClosed`).
 
 internal import CReactor
 
@@ -10,17 +10,24 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
   public var description: String { message }
 }
 
-/// Certificate chain and private key of a TLS listener.
+/// Certificate chain and private key of a TLS listener. A key of session tickets is used for half a
+/// day; clients with older tickets shake hands in full.
 @Loop public final class TLSIdentity {
   let raw: OpaquePointer
 
   /// Both are PEM files. Throws when they can't be read or don't belong together.
   public init(certificateFile: String, keyFile: String) throws(ReactorError) {
     var raw: OpaquePointer?
-    let (failed, message) = withMessage { cr_tls_new(certificateFile, keyFile, &raw, $0) }
+    let ticketKeyMilliseconds: UInt64 = 12 * 3_600 * 1_000
+    let (failed, message) = withMessage {
+      cr_tls_new(certificateFile, keyFile, ticketKeyMilliseconds, &raw, $0)
+    }
     guard failed == 0, let raw else { throw ReactorError(message: message) }
     self.raw = raw
   }
+
+  /// When the certificate ends, Unix seconds.
+  public var expiry: Int64 { cr_tls_expiry(raw) }
 
   isolated deinit { cr_tls_free(raw) }
 }
@@ -33,6 +40,8 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
     public var host: String
     /// 0: a free one.
     public var port: UInt16
+    /// A TCP socket that listens already, in place of host and port; taken over.
+    public var socket: Int32?
     public var headTimeoutMilliseconds: UInt32 = 10_000
     public var idleTimeoutMilliseconds: UInt32 = 75_000
     public var bodyTimeoutMilliseconds: UInt32 = 30_000
@@ -55,6 +64,7 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
   let handler: Handler
   let refused: Refused
   private var listener: OpaquePointer?
+  private var isClosing = false
 
   /// Listens until `close`. Throws when the address can't be had.
   public init(
@@ -66,24 +76,12 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
     var callbacks = cr_server_callbacks(
       context: nil, on_request: exchangeOnRequest, on_body: exchangeOnBody,
       on_room: exchangeOnRoom, on_sent: exchangeOnSent,
-      on_refused: serverOnRefused)
+      on_refused: serverOnRefused, on_closed: serverOnClosed)
     // C calls on as long as a connection lives, which may be longer than the server is referenced.
     callbacks.context = Unmanaged.passRetained(self).toOpaque()
     var listener: OpaquePointer?
-    let networks = configuration.proxyProtocolPeers.joined(separator: ",")
-    let (failed, message) = configuration.host.withCString { host in
-      networks.withCString { networks in
-        var config = cr_listener_config(
-          host: host, port: configuration.port, tls: tls?.raw,
-          head_timeout_ms: configuration.headTimeoutMilliseconds,
-          idle_timeout_ms: configuration.idleTimeoutMilliseconds,
-          body_timeout_ms: configuration.bodyTimeoutMilliseconds,
-          write_stall_ms: configuration.writeStallMilliseconds,
-          max_connections: configuration.maxConnections, proxy_networks: networks)
-        return withMessage {
-          cr_listener_open(LoopExecutor.shared.loop, &config, callbacks, &listener, $0)
-        }
-      }
+    let (failed, message) = configuration.withConfig(tls) { config in
+      withMessage { cr_listener_open(LoopExecutor.shared.loop, config, callbacks, &listener, $0) }
     }
     guard failed == 0 else {
       Unmanaged.passUnretained(self).release()
@@ -95,8 +93,11 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
   /// The port listened on.
   public var port: UInt16 { listener.map { cr_listener_port($0) } ?? 0 }
 
-  /// Open connections; 0 once closed.
+  /// Open connections, those that are ending included.
   public var connections: UInt32 { listener.map { cr_listener_connections($0) } ?? 0 }
+
+  /// Connections accepted since the start, modulo 2^32; 0 once closed.
+  public var acceptedConnections: UInt32 { listener.map { cr_listener_accepted($0) } ?? 0 }
 
   /// Requests whose handler has not returned.
   public var requestsInFlight: Int { exchanges.count }
@@ -105,16 +106,54 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
   func started(_ exchange: Exchange) { exchanges[ObjectIdentifier(exchange)] = exchange }
   func ended(_ exchange: Exchange) { exchanges[ObjectIdentifier(exchange)] = nil }
 
-  /// Stops accepting; requests in flight are answered, then their connections close.
-  public func close() {
-    if let listener { cr_listener_close(listener) }
-    listener = nil
+  /// From now on these hold, but for address and socket: `tls` for new connections. Nothing that
+  /// is open is closed.
+  public func reconfigure(
+    _ configuration: Configuration, tls: TLSIdentity? = nil
+  ) throws(ReactorError) {
+    guard let listener else { return }
+    let (failed, message) = configuration.withConfig(tls) { config in
+      withMessage { cr_listener_reconfigure(listener, config, $0) }
+    }
+    guard failed == 0 else { throw ReactorError(message: message) }
   }
+
+  /// Stops accepting. Requests in flight, and the first ones of connections that have had none, are
+  /// answered, then their connections close; `connections` is 0 when all have.
+  public func close() {
+    guard let listener, !isClosing else { return }
+    isClosing = true
+    cr_listener_close(listener)
+  }
+
+  fileprivate func onClosed() { listener = nil }
 
   /// Gives up on every answer in flight, visibly; their handlers learn of it and return soon.
   public func abort() async {
     for exchange in Array(exchanges.values) { _ = await exchange.abort() }
   }
+}
+
+extension Server.Configuration {
+  @Loop fileprivate func withConfig<Result>(
+    _ tls: TLSIdentity?, _ body: (UnsafePointer<cr_listener_config>) -> Result
+  ) -> Result {
+    host.withCString { host in
+      proxyProtocolPeers.joined(separator: ",").withCString { networks in
+        var config = cr_listener_config(
+          host: host, port: port, use_fd: socket != nil, fd: socket ?? -1, tls: tls?.raw,
+          head_timeout_ms: headTimeoutMilliseconds, idle_timeout_ms: idleTimeoutMilliseconds,
+          body_timeout_ms: bodyTimeoutMilliseconds, write_stall_ms: writeStallMilliseconds,
+          max_connections: maxConnections, proxy_networks: networks)
+        return body(&config)
+      }
+    }
+  }
+}
+
+private func serverOnClosed(_ context: UnsafeMutableRawPointer?) {
+  let server = Unmanaged<Server>.fromOpaque(context!).takeRetainedValue()
+  Loop.assumeIsolated { server.onClosed() }
 }
 
 private func serverOnRefused(

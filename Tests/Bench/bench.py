@@ -13,7 +13,7 @@ import loads
 import machine
 import samples
 import table
-from ours import PROGRAM, ROOT
+from ours import ROOT
 from rows import Rows
 from servers import RCLONE, SIZES, Stage
 
@@ -37,10 +37,9 @@ def versions():
     return "nginx {}, haproxy {}, rclone {}, OpenSSL {}, libcurl {}".format(*found)
 
 
-def audit_figures(stage):
-    answer = subprocess.run(
-        [pathlib.Path(PROGRAM).with_name("audit-bench"), "loop", stage.work / "loop.db"],
-        check=True, capture_output=True, text=True)
+def audit_figures(stage, program):
+    answer = subprocess.run([program, "loop", stage.work / "loop.db"], check=True,
+                            capture_output=True, text=True)
     return dict((name, float(value)) for name, value in
                 (text.split("=") for text in answer.stdout.split()))
 
@@ -54,7 +53,7 @@ def measure(stage, options):
     if "recording" in parts and "small_objects" not in parts:
         parts.insert(0, "small_objects")
     for part in parts:
-        arguments = [audit_figures(stage)] if part == "recording" else []
+        arguments = [audit_figures(stage, options.audit_bench)] if part == "recording" else []
         for row in getattr(rows, part)(*arguments):
             say(row.line())
             yield row
@@ -105,6 +104,7 @@ def document(mark, text):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--audit-bench", metavar="PROGRAM", help="given by scripts/bench")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=2, help="of a round of small objects")
     parser.add_argument("--quick", action="store_true", help="one round of one second")

@@ -95,9 +95,27 @@ final class TestServer: @unchecked Sendable {
   enum Order: Int {
     case answerHeld = 1
     case closeListener, closeListenerThenAnswer
+    /// The loop stands still until it is let go, then the listener is closed.
+    case waitThenCloseListener
+    /// `next` holds from now on.
+    case reconfigure
+  }
+
+  /// What a listener can be told anew.
+  struct Settings: @unchecked Sendable {
+    var tls: OpaquePointer?
+    var head: UInt32 = 20_000
+    var idle: UInt32 = 20_000
+    var body: UInt32 = 20_000
+    var stall: UInt32 = 20_000
+    var connections: UInt32 = 1000
+    var proxies = ""
   }
 
   private let log = Mutex<[String]>([])
+  private let stands = Atomic(false)
+  private let closings = Atomic(0)
+  private let next: Mutex<Settings>
   private var loop: OpaquePointer?
   private var listener: OpaquePointer?
   private var thread = pthread_t()
@@ -106,23 +124,21 @@ final class TestServer: @unchecked Sendable {
   private(set) var port: UInt16 = 0
 
   init(
-    host: String = "127.0.0.1", port: UInt16 = 0, tls: OpaquePointer? = nil,
+    host: String = "127.0.0.1", port: UInt16 = 0, socket: Int32 = -1, tls: OpaquePointer? = nil,
     head: UInt32 = 20_000, idle: UInt32 = 20_000, body: UInt32 = 20_000, stall: UInt32 = 20_000,
     connections: UInt32 = 1000, proxies: String = ""
   ) throws {
+    let settings = Settings(
+      tls: tls, head: head, idle: idle, body: body, stall: stall, connections: connections,
+      proxies: proxies)
+    next = Mutex(settings)
     let context = Unmanaged.passUnretained(self).toOpaque()
     let loopCallbacks = cr_loop_callbacks(
       context: context, on_item: { server($0!).obey(Int(bitPattern: $1)) }, on_turn: nil)
     _ = cr_loop_new(loopCallbacks, &loop)
     var message = [CChar](repeating: 0, count: Int(CR_MESSAGE_BYTES))
-    let result = host.withCString { name in
-      proxies.withCString { proxies in
-        var config = cr_listener_config(
-          host: name, port: port, tls: tls, head_timeout_ms: head, idle_timeout_ms: idle,
-          body_timeout_ms: body, write_stall_ms: stall, max_connections: connections,
-          proxy_networks: proxies)
-        return cr_listener_open(loop!, &config, Self.callbacks(context), &listener, &message)
-      }
+    let result = Self.withConfig(settings, host, port, socket) {
+      cr_listener_open(loop!, $0, Self.callbacks(context), &listener, &message)
     }
     self.port = listener.map { cr_listener_port($0) } ?? 0
     running = true
@@ -136,6 +152,23 @@ final class TestServer: @unchecked Sendable {
       stop()
       let text = message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
       throw Failure(message: String(decoding: text, as: UTF8.self))
+    }
+  }
+
+  private static func withConfig<Result>(
+    _ settings: Settings, _ host: String = "", _ port: UInt16 = 0, _ socket: Int32 = -1,
+    _ body: (UnsafePointer<cr_listener_config>) -> Result
+  ) -> Result {
+    host.withCString { name in
+      settings.proxies.withCString { proxies in
+        var config = cr_listener_config(
+          host: name, port: port, use_fd: socket >= 0, fd: socket, tls: settings.tls,
+          head_timeout_ms: settings.head, idle_timeout_ms: settings.idle,
+          body_timeout_ms: settings.body,
+          write_stall_ms: settings.stall, max_connections: settings.connections,
+          proxy_networks: proxies)
+        return body(&config)
+      }
     }
   }
 
@@ -153,13 +186,49 @@ final class TestServer: @unchecked Sendable {
     _ = cr_loop_post(loop!, UnsafeMutableRawPointer(bitPattern: order.rawValue)!)
   }
 
+  /// Holds the loop while `work` is done, then closes the listener.
+  func closeListener(after work: () throws -> Void) rethrows {
+    stands.store(true, ordering: .releasing)
+    order(.waitThenCloseListener)
+    _ = events(until: "stands still")
+    defer { stands.store(false, ordering: .releasing) }
+    try work()
+  }
+
+  /// Lets other settings hold, and waits until they do; the C call's result.
+  @discardableResult
+  func reconfigure(_ change: (inout Settings) -> Void) -> String {
+    let before = events.count { $0.hasPrefix("reconfigured") }
+    next.withLock { change(&$0) }
+    order(.reconfigure)
+    let events = events(until: "reconfigured", count: before + 1)
+    return events.last { $0.hasPrefix("reconfigured") } ?? ""
+  }
+
+  /// Waits until the listener has made its last callback; how many it has made.
+  func listenersClosed() -> Int {
+    for _ in 0..<2000 where closings.load(ordering: .acquiring) == 0 { usleep(5000) }
+    return closings.load(ordering: .acquiring)
+  }
+
   private func obey(_ number: Int) {
     let order = Order(rawValue: number)!
+    if order == .reconfigure {
+      var message = [CChar](repeating: 0, count: Int(CR_MESSAGE_BYTES))
+      let result = Self.withConfig(next.withLock { $0 }) {
+        cr_listener_reconfigure(listener!, $0, &message)
+      }
+      return record("reconfigured \(result)")
+    }
+    if order == .waitThenCloseListener {
+      record("stands still")
+      while stands.load(ordering: .acquiring) { usleep(1000) }
+    }
     if order != .answerHeld {
       cr_listener_close(listener!)
       record("listener closed")
     }
-    guard order != .closeListener else { return }
+    guard order != .closeListener, order != .waitThenCloseListener else { return }
     for exchange in held { record("respond \(exchange.respond())") }
     held = []
   }
@@ -210,7 +279,8 @@ final class TestServer: @unchecked Sendable {
       },
       on_refused: { context, peer, reason in
         server(context!).record("refused \(String(cString: peer)): \(String(cString: reason))")
-      })
+      },
+      on_closed: { context in server(context!).closings.add(1, ordering: .releasing) })
   }
 
   private func onRequest(_ conn: OpaquePointer, _ head: cr_head) -> UnsafeMutableRawPointer? {

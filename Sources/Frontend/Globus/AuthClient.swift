@@ -39,8 +39,12 @@ struct CodeVerifier: Equatable, Sendable {
   private let authorization: Secret
   private let host: String
   private let http: HTTPClient
+  private let metrics: UpstreamMetrics
 
-  init(_ configuration: Configuration) throws(ReactorError) {
+  init(
+    _ configuration: Configuration, metrics: UpstreamMetrics = UpstreamMetrics()
+  ) throws(ReactorError) {
+    self.metrics = metrics
     issuer = configuration.authURL
     redirectURI = "\(configuration.baseURL)/?auth-callback"
     clientID = configuration.clientID
@@ -116,7 +120,8 @@ struct CodeVerifier: Equatable, Sendable {
     trace.asks(host)
     let answer: (head: ResponseHead, body: [UInt8])
     do throws(TransferError) {
-      answer = try await http.fetch(request, limit: GlobusLimits.documentBytes)
+      answer = try await http.fetch(
+        request, limit: GlobusLimits.documentBytes, metrics, .auth)
     } catch {
       throw .unavailable("Auth: \(error)")
     }

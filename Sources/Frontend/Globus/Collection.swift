@@ -3,6 +3,7 @@
 // The actions see only this; behind it stand Transfer (status) and the collection's HTTPS server
 // (bytes), and in unit tests a table in memory.
 
+import Audit
 import Reactor
 
 /// One path of a collection as Transfer's `stat` describes it.
@@ -47,9 +48,14 @@ enum GlobusError: Error, Sendable, Equatable {
 
 /// What a request cost upstream, for its audit row.
 @Loop final class UpstreamTrace {
+  /// Whose they are, for the log.
+  var requestID: RequestID?
   var host: String?
   var status: Int?
   var calls = 0
+  /// Broken downloads that were gone on with, and that were not.
+  var resumes = 0
+  var refusedResumes = 0
   init() {}
 }
 
