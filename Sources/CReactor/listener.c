@@ -273,3 +273,4 @@ int cr_listener_open(cr_loop *loop, const cr_listener_config *config,
 
 uint16_t cr_listener_port(const cr_listener *l) { return l->port; }
 uint32_t cr_listener_connections(const cr_listener *l) { return l->connections; }
+uint32_t cr_listener_accepted(const cr_listener *l) { return l->accepted; }

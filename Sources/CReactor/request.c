@@ -97,7 +97,7 @@ bool head_step(cr_conn *conn) {
     return conn->state != CONN_CLOSING;
   }
   conn->state = n > 0 && n > conn->request->parser.start ? CONN_HEAD : CONN_IDLE;
-  if (conn->eof) conn_close(conn);
+  if (conn->eof) conn_end(conn, false);
   return false;
 }
 

@@ -26,6 +26,9 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
     self.raw = raw
   }
 
+  /// When the certificate ends, Unix seconds.
+  public var expiry: Int64 { cr_tls_expiry(raw) }
+
   isolated deinit { cr_tls_free(raw) }
 }
 
@@ -92,6 +95,9 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
 
   /// Open connections, those that are ending included.
   public var connections: UInt32 { listener.map { cr_listener_connections($0) } ?? 0 }
+
+  /// Connections accepted since the start, modulo 2^32; 0 once closed.
+  public var acceptedConnections: UInt32 { listener.map { cr_listener_accepted($0) } ?? 0 }
 
   /// Requests whose handler has not returned.
   public var requestsInFlight: Int { exchanges.count }

@@ -92,6 +92,9 @@ struct LocalCommand: ParsableCommand {
   @Option(help: ArgumentHelp("How long access tokens live.", valueName: "s"))
   var accessTokenLifetime: Int64 = 172_800
 
+  @Option(help: "Random bytes of an access token: Globus may make longer ones some day.")
+  var accessTokenBytes = 66
+
   func validate() throws {
     let known = collection.map(\.id)
     let named = guest + highAssurance + connectPersonal + httpsServer.map(\.id)
@@ -103,6 +106,9 @@ struct LocalCommand: ParsableCommand {
     }
     guard 1...3600 ~= upstreamSilence else {
       throw ValidationError("--upstream-silence: from 1 to 3600 seconds")
+    }
+    guard 16...1024 ~= accessTokenBytes else {
+      throw ValidationError("--access-token-bytes: from 16 to 1024")
     }
     for network in trustedProxy where !Configuration.isNetwork(network) {
       throw ValidationError("--trusted-proxy: not a network such as 10.0.0.0/8: \(network)")
@@ -184,6 +190,7 @@ struct LocalCommand: ParsableCommand {
       collections: collections, workDirectory: work.path)
     configuration.transferLatencyMilliseconds = transferLatency
     configuration.accessTokenLifetimeSeconds = accessTokenLifetime
+    configuration.accessTokenBytes = accessTokenBytes
     if let faults { configuration.faults = try contents(ofFile: faults, flag: "--faults") }
     return configuration
   }

@@ -58,6 +58,7 @@ extension Service {
       if let gateway { operations?.gateway = gateway }
       self.keyring = keyring
       let isOtherwise = plan.frontend.signatures != running.frontend.signatures
+      self.identity = identity
       running = plan
       logForm.format = plan.logFormat
       gateway?.countReload(isRefused: false)

@@ -22,6 +22,8 @@ import Reactor
   private let audit: AuditLog
   private(set) var operations: Operations?
   private var operationsServer: Server?
+  /// The certificate that holds now.
+  var identity: TLSIdentity?
   private var ticking: Task<Void, Never>?
 
   init(_ plan: ServicePlan) throws(ConfigurationError) {
@@ -72,7 +74,7 @@ import Reactor
   }
 
   private func listen() throws {
-    let identity = try running.identity()
+    identity = try running.identity()
     for address in running.listen {
       servers.append(
         // Requests come in a later turn of the loop, when the gateway is there.
@@ -90,10 +92,20 @@ import Reactor
     let gateway = try Gateway(running.frontend, keyring: keyring, audit: audit, logger: logger)
     self.gateway = gateway
     if let address = running.operationsListen {
-      let operations = Operations(gateway, audit: audit, version: Command.number)
+      let operations = try Operations(gateway, audit: audit, version: Command.number) {
+        [unowned self] in facts
+      }
       operationsServer = try Server(.init(address)) { await operations.handle($0) }
       self.operations = operations
     }
+  }
+
+  /// For /metrics.
+  private var facts: ServiceFacts {
+    ServiceFacts(
+      connections: servers.reduce(0) { $0 + Int($1.connections) },
+      acceptedConnections: servers.reduce(0) { $0 + Int($1.acceptedConnections) },
+      certificateExpiry: identity?.expiry)
   }
 
   /// Closes what is open already when the rest can't be opened.
@@ -171,6 +183,11 @@ enum Limits {
   /// How long it waits for the handlers of requests that it gave up on.
   static let abortSeconds = 5
   static let drainTurnMilliseconds: UInt64 = 50
+  /// How long `health` waits for each step of an answer, and how much of it is read.
+  static let healthMilliseconds: UInt32 = 5_000
+  static let healthBytes = 1 << 20
+  /// A certificate that ends sooner is worth a warning.
+  static let certificateDays: Int64 = 14
   /// How often the audit is told the time.
   static let tickMilliseconds: UInt64 = 1_000
   /// Sockets that a service manager may leave.
