@@ -29,15 +29,26 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
   /// Handles one request, malformed ones included (`Exchange.head.malformed`), by answering it.
   public typealias Handler = @Loop @Sendable (Exchange) async -> Void
 
+  /// What one listener bears; `CReactor/limits.h` has the bounds that nobody needs to change.
+  public struct Limits: Sendable {
+    /// From a head's first byte to its last.
+    public var headTimeoutMilliseconds: UInt32 = 10_000
+    /// Between requests, and before the first byte.
+    public var idleTimeoutMilliseconds: UInt32 = 75_000
+    /// Between two reads of a request's body.
+    public var bodyTimeoutMilliseconds: UInt32 = 30_000
+    /// While the client takes nothing of an answer.
+    public var writeStallMilliseconds: UInt32 = 60_000
+    public var maxConnections: UInt32 = 10_000
+
+    public init() {}
+  }
+
   public struct Configuration: Sendable {
     public var host: String
     /// 0: a free one.
     public var port: UInt16
-    public var headTimeoutMilliseconds: UInt32 = 10_000
-    public var idleTimeoutMilliseconds: UInt32 = 75_000
-    public var bodyTimeoutMilliseconds: UInt32 = 30_000
-    public var writeStallMilliseconds: UInt32 = 60_000
-    public var maxConnections: UInt32 = 10_000
+    public var limits = Limits()
 
     public init(host: String, port: UInt16) {
       self.host = host
@@ -62,11 +73,11 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
     let (failed, message) = configuration.host.withCString { host in
       var config = cr_listener_config(
         host: host, port: configuration.port, tls: tls?.raw,
-        head_timeout_ms: configuration.headTimeoutMilliseconds,
-        idle_timeout_ms: configuration.idleTimeoutMilliseconds,
-        body_timeout_ms: configuration.bodyTimeoutMilliseconds,
-        write_stall_ms: configuration.writeStallMilliseconds,
-        max_connections: configuration.maxConnections)
+        head_timeout_ms: configuration.limits.headTimeoutMilliseconds,
+        idle_timeout_ms: configuration.limits.idleTimeoutMilliseconds,
+        body_timeout_ms: configuration.limits.bodyTimeoutMilliseconds,
+        write_stall_ms: configuration.limits.writeStallMilliseconds,
+        max_connections: configuration.limits.maxConnections)
       return withMessage {
         cr_listener_open(LoopExecutor.shared.loop, &config, callbacks, &listener, $0)
       }

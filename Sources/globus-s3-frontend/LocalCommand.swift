@@ -85,6 +85,8 @@ struct LocalCommand: ParsableCommand {
   @Option(help: ArgumentHelp("How long access tokens live.", valueName: "s"))
   var accessTokenLifetime: Int64 = 172_800
 
+  @OptionGroup(title: "Limits of the frontend") var limits: LimitFlags
+
   func validate() throws {
     let known = collection.map(\.id)
     let named = guest + highAssurance + connectPersonal + httpsServer.map(\.id)
@@ -99,6 +101,11 @@ struct LocalCommand: ParsableCommand {
     }
     guard accessTokenLifetime > 0 else {
       throw ValidationError("--access-token-lifetime: at least 1 second")
+    }
+    do throws(ConfigurationError) {
+      _ = try limits.settings().serverLimits()
+    } catch {
+      throw ValidationError(error.message)
     }
   }
 
@@ -191,11 +198,13 @@ struct LocalCommand: ParsableCommand {
     frontend.allowPrivateUpstream = ["127.0.0.0/8", "::1/128"]
     frontend.signatures = signatures
     frontend.upstreamSilenceMilliseconds = upstreamSilence * 1000
-    return ServicePlan(
+    var plan = ServicePlan(
       frontend: frontend, baseURLFollowsListener: baseURL == nil, listen: [listen],
       auditDatabase: auditDb ?? work.path + "/audit.db",
       auditStrangersPerMinute: auditStrangersPerMinute, keyFile: keyFile,
       logger: makeLogger(.text))
+    plan.serverLimits = try limits.settings().serverLimits()
+    return plan
   }
 
   private func displayName(_ directory: String) -> String {

@@ -85,6 +85,7 @@ struct ServeFlags: ParsableArguments {
   var logFormat: [String] = []
   @Option(help: "File of lines 'flag = value'.")
   var config: String?
+  @OptionGroup(title: "Limits") var limits: LimitFlags
 
   var given: [String: [String]] {
     [
@@ -97,6 +98,6 @@ struct ServeFlags: ParsableArguments {
       "tls-cert": tlsCert, "tls-key": tlsKey, "trusted-proxy": trustedProxy,
       "upstream-ca": upstreamCa, "allow-private-upstream": allowPrivateUpstream,
       "operations-listen": operationsListen, "log-format": logFormat,
-    ]
+    ].merging(limits.given) { own, _ in own }
   }
 }

@@ -62,7 +62,8 @@ import Reactor
       try TLSIdentity(certificateFile: $0.certificate, keyFile: $0.key)
     }
     for address in plan.listen {
-      let configuration = Server.Configuration(host: address.host, port: address.port)
+      var configuration = Server.Configuration(host: address.host, port: address.port)
+      configuration.limits = plan.serverLimits
       servers.append(
         // Requests come in a later turn of the loop, when the gateway is there.
         try Server(configuration, tls: identity) { [self] in await self.gateway!.handle($0) })

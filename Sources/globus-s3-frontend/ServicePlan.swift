@@ -22,6 +22,7 @@ struct ServicePlan: Sendable {
   /// nil: the audit's own.
   var auditStrangersPerMinute: Int?
   var keyFile: String?
+  var serverLimits = Server.Limits()
   var logger: Logger
 }
 
@@ -53,6 +54,7 @@ extension ServeFlags {
       plan.auditStrangersPerMinute = rows
     }
     plan.keyFile = try settings.value("key-file")
+    plan.serverLimits = try settings.serverLimits()
     switch (try settings.value("tls-cert"), try settings.value("tls-key")) {
     case (let certificate?, let key?): plan.tls = (certificate, key)
     case (nil, nil): break

@@ -7,12 +7,12 @@ import FoundationEssentials
 
 struct Settings {
   /// The names that a configuration file may use.
-  static let names: Set<String> = [
+  static let names: Set<String> = LimitFlags.names.union([
     "listen", "base-url", "client-id", "client-secret-file", "audit-db", "audit-on-failure",
     "audit-retention", "audit-strangers-per-minute", "signatures", "key-file", "tls-cert",
     "tls-key", "trusted-proxy", "upstream-ca", "allow-private-upstream", "operations-listen",
     "log-format",
-  ]
+  ])
 
   private let flags: [String: [String]]
   private let environment: [String: String]
