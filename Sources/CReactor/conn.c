@@ -40,16 +40,23 @@ void conn_accept(cr_listener *l, int fd, const struct sockaddr *peer) {
     close(fd);
     return;
   }
+  conn->listener = l;
+  conn_set_peer(conn, peer);
+  peer_verdict verdict = peers_enter(conn);
+  if (verdict != PEER_WELCOME) {
+    free(conn);
+    if (verdict == PEER_OVER_LIMIT) l->counts.refused_by_address++;
+    accept_refuse(l, fd);
+    return;
+  }
   uv_tcp_init(&l->loop->uv, &conn->tcp);
   conn->tcp.data = conn;
-  conn->listener = l;
   conn->work.run = conn_on_deferred;
-  conn_set_peer(conn, peer);
   conn->next = l->conns;
   if (l->conns) l->conns->previous = conn;
   l->conns = conn;
   l->connections++;
-  conn->number = l->accepted++;
+  conn->number = (uint32_t)l->counts.accepted++;
   if (uv_tcp_open(&conn->tcp, fd)) {
     close(fd);
     conn_close(conn);
@@ -114,6 +121,11 @@ void conn_abandon(cr_conn *conn) {
   else conn_close(conn);
 }
 
+void conn_evict(cr_conn *conn) {
+  conn_end(conn, false);
+  conn_close(conn); /* also when close_notify finds no room */
+}
+
 /* ---- steps ---- */
 
 static bool dropping_step(cr_conn *conn) {
@@ -149,7 +161,7 @@ static bool conn_step(cr_conn *conn) {
 static wait_kind conn_waits_for(const cr_conn *conn) {
   switch (conn->state) {
   case CONN_HANDSHAKE: return WAIT_HANDSHAKE;
-  case CONN_IDLE: return WAIT_IDLE;
+  case CONN_IDLE: return conn->requests ? WAIT_IDLE : WAIT_FIRST;
   case CONN_HEAD: return WAIT_HEAD;
   case CONN_DROPPING: return WAIT_DROP;
   case CONN_LINGERING: return WAIT_LINGER;
@@ -181,7 +193,9 @@ void conn_work(cr_conn *conn) {
   }
   conn_update_reading(conn);
   wait_kind kind = conn_waits_for(conn);
-  if (kind != conn->wait) wait_set(conn, kind);
+  if (kind == conn->wait) return;
+  wait_set(conn, kind);
+  listener_resume(conn->listener); /* it may be an idle one that can give way */
 }
 
 void conn_on_timeout(cr_conn *conn, wait_kind kind) {
@@ -195,6 +209,7 @@ void conn_on_timeout(cr_conn *conn, wait_kind kind) {
   case WAIT_STALL:
     if (!out_settle(conn)) request_finish(conn, CR_SENT_TIMEOUT);
     break;
+  case WAIT_FIRST:
   case WAIT_IDLE: conn_end(conn, false); break;
   default: conn_close(conn); break;
   }

@@ -1,13 +1,10 @@
 /* listener.c: a listening socket and the connections that it accepted.
  *
- *   - Accepting is our own (uv_poll and accept4) because uv_listen can't be paused, and spins
- *     when descriptors run out and libuv's spare one is gone.
- *   - Paused by max_connections it resumes when one closes; paused by an error (EMFILE …) when a
- *     timer fires. The kernel's backlog holds clients meanwhile.
+ *   - Accepting is our own (accept.c, with uv_poll and accept4) because uv_listen can't be paused,
+ *     and spins when descriptors run out and libuv's spare one is gone.
  *   - The listener is freed when it is closing, both its handles are closed and its last
  *     connection is gone.
  */
-#define _GNU_SOURCE 1 /* accept4 */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
@@ -20,11 +17,18 @@
 
 #include "conn.h"
 
+static void listener_free(cr_listener *l) {
+  if (l->fd >= 0) close(l->fd);
+  if (l->reserve >= 0) close(l->reserve);
+  cr_tls_free(l->tls);
+  peers_close(&l->peers);
+  free(l->refusal);
+  free(l);
+}
+
 static void listener_on_closed(uv_handle_t *handle) {
   cr_listener *l = handle->data;
-  if (--l->handles > 0) return;
-  cr_tls_free(l->tls);
-  free(l);
+  if (--l->handles == 0) listener_free(l);
 }
 
 /* The timer is needed until the last connection is gone, and is closed with it. */
@@ -39,48 +43,10 @@ void listener_remove(cr_conn *conn) {
   if (conn->previous) conn->previous->next = conn->next;
   else l->conns = conn->next;
   if (conn->next) conn->next->previous = conn->previous;
+  peers_leave(conn);
   l->connections--;
-  if (l->accept_paused && !l->accept_retry_at) listener_resume(l);
+  listener_resume(l);
   listener_end_if_unused(l);
-}
-
-static void listener_pause(cr_listener *l) {
-  l->accept_paused = true;
-  uv_poll_stop(&l->poll);
-}
-
-static void listener_on_readable(uv_poll_t *poll, int status, int events) {
-  (void)events;
-  cr_listener *l = poll->data;
-  if (status < 0) return;
-  for (int i = 0; i < LIMIT_ACCEPTS_PER_TURN; i++) {
-    if (l->max_connections && l->connections >= l->max_connections) {
-      listener_pause(l);
-      return;
-    }
-    struct sockaddr_storage peer;
-    socklen_t length = sizeof peer;
-    int fd = accept4(l->fd, (struct sockaddr *)&peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0) {
-      conn_accept(l, fd, (struct sockaddr *)&peer);
-      if (l->closing) return;
-      continue;
-    }
-    if (errno == EAGAIN) return;
-    if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)
-      continue; /* that client's trouble, not ours: ECONNABORTED, EPROTO … */
-    listener_pause(l);
-    l->accept_retry_at = uv_now(&l->loop->uv) + LIMIT_ACCEPT_RETRY_MS;
-    listener_arm(l, l->accept_retry_at);
-    return;
-  }
-}
-
-void listener_resume(cr_listener *l) {
-  if (l->closing || !l->accept_paused) return;
-  if (l->max_connections && l->connections >= l->max_connections) return;
-  l->accept_paused = false;
-  uv_poll_start(&l->poll, UV_READABLE, listener_on_readable);
 }
 
 static int bind_and_listen(const struct addrinfo *address, int *out) {
@@ -159,6 +125,43 @@ static void listener_on_loop_end(cr_loop_member *member) {
   listener_end_if_unused(l);
 }
 
+/* What needs memory or a descriptor; listener_free undoes it. */
+static int listener_set_up(cr_listener *l, const cr_listener_config *config, char *message) {
+  const char *bad = "";
+  size_t bad_len = 0;
+  int result = peers_open(&l->peers, config->max_connections_per_address,
+                          config->unlimited_networks, &bad, &bad_len);
+  if (result == CR_EINVALID)
+    snprintf(message, CR_MESSAGE_BYTES, "not an IP network: \"%.*s\"",
+             (int)(bad_len < 100 ? bad_len : 100), bad);
+  if (result != CR_OK) return result;
+  if (config->refusal_len > 0) {
+    l->refusal = malloc(config->refusal_len);
+    if (!l->refusal) return CR_EMEMORY;
+    memcpy(l->refusal, config->refusal, config->refusal_len);
+    l->refusal_len = config->refusal_len;
+  }
+  l->fd = open_socket(config->host, config->port, message);
+  if (l->fd < 0) return CR_ESYSTEM;
+  accept_keep_reserve(l);
+  int error = uv_poll_init(&l->loop->uv, &l->poll, l->fd);
+  if (!error) return CR_OK;
+  snprintf(message, CR_MESSAGE_BYTES, "can't listen on %s:%u: %s", config->host, config->port,
+           uv_strerror(error));
+  return CR_ESYSTEM;
+}
+
+static void listener_set_waits(cr_listener *l, const cr_listener_config *config) {
+  uint32_t head = config->head_timeout_ms, idle = config->idle_timeout_ms;
+  l->waits[WAIT_HANDSHAKE].ms = LIMIT_TLS_HANDSHAKE_MS;
+  l->waits[WAIT_FIRST].ms = head && (head < idle || !idle) ? head : idle;
+  l->waits[WAIT_IDLE].ms = idle;
+  l->waits[WAIT_HEAD].ms = l->waits[WAIT_DROP].ms = head;
+  l->waits[WAIT_BODY].ms = config->body_timeout_ms;
+  l->waits[WAIT_STALL].ms = config->write_stall_ms;
+  l->waits[WAIT_LINGER].ms = LIMIT_LINGER_MS;
+}
+
 int cr_listener_open(cr_loop *loop, const cr_listener_config *config,
                      cr_server_callbacks callbacks, cr_listener **out, char *message) {
   message[0] = '\0';
@@ -167,45 +170,37 @@ int cr_listener_open(cr_loop *loop, const cr_listener_config *config,
     return CR_ESTATE;
   }
   cr_listener *l = calloc(1, sizeof *l);
-  if (!l) {
-    snprintf(message, CR_MESSAGE_BYTES, "out of memory");
-    return CR_EMEMORY;
+  int result = CR_EMEMORY;
+  if (l) {
+    l->loop = loop;
+    l->fd = l->reserve = -1;
+    result = listener_set_up(l, config, message);
   }
-  l->fd = open_socket(config->host, config->port, message);
-  if (l->fd < 0) {
-    free(l);
-    return CR_ESYSTEM;
-  }
-  int error = uv_poll_init(&loop->uv, &l->poll, l->fd);
-  if (error) {
-    snprintf(message, CR_MESSAGE_BYTES, "can't listen on %s:%u: %s", config->host, config->port,
-             uv_strerror(error));
-    close(l->fd);
-    free(l);
-    return CR_ESYSTEM;
+  if (result == CR_EMEMORY) snprintf(message, CR_MESSAGE_BYTES, "out of memory");
+  if (result != CR_OK) {
+    if (l) listener_free(l);
+    return result;
   }
   /* A write to a socket that the client reset is an error to us, not a signal. */
   signal(SIGPIPE, SIG_IGN);
   uv_timer_init(&loop->uv, &l->timer);
   l->poll.data = l->timer.data = l;
   l->handles = 2;
-  l->loop = loop;
   l->port = bound_port(l->fd);
   l->max_connections = config->max_connections;
   l->callbacks = callbacks;
   l->tls = config->tls;
   if (l->tls) l->tls->references++;
-  l->waits[WAIT_HANDSHAKE].ms = LIMIT_TLS_HANDSHAKE_MS;
-  l->waits[WAIT_IDLE].ms = config->idle_timeout_ms;
-  l->waits[WAIT_HEAD].ms = l->waits[WAIT_DROP].ms = config->head_timeout_ms;
-  l->waits[WAIT_BODY].ms = config->body_timeout_ms;
-  l->waits[WAIT_STALL].ms = config->write_stall_ms;
-  l->waits[WAIT_LINGER].ms = LIMIT_LINGER_MS;
+  listener_set_waits(l, config);
   loop_add_member(loop, &l->member, listener_on_loop_end);
-  uv_poll_start(&l->poll, UV_READABLE, listener_on_readable);
+  listener_start(l);
   *out = l;
   return CR_OK;
 }
 
 uint16_t cr_listener_port(const cr_listener *l) { return l->port; }
-uint32_t cr_listener_connections(const cr_listener *l) { return l->connections; }
+cr_listener_counts cr_listener_count(const cr_listener *l) {
+  cr_listener_counts counts = l->counts;
+  counts.open = l->connections;
+  return counts;
+}

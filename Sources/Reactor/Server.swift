@@ -31,15 +31,21 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
 
   /// What one listener bears; `CReactor/limits.h` has the bounds that nobody needs to change.
   public struct Limits: Sendable {
-    /// From a head's first byte to its last.
+    /// From a head's first byte to its last, and before the first one.
     public var headTimeoutMilliseconds: UInt32 = 10_000
-    /// Between requests, and before the first byte.
+    /// Between requests; also before the first one, where it is shorter.
     public var idleTimeoutMilliseconds: UInt32 = 75_000
-    /// Between two reads of a request's body.
+    /// Between two reads of a request's body; one that takes longer in all must come with 1 KiB a
+    /// second on average.
     public var bodyTimeoutMilliseconds: UInt32 = 30_000
     /// While the client takes nothing of an answer.
     public var writeStallMilliseconds: UInt32 = 60_000
+    /// Over it the longest idle connection is closed for a new one; is none idle, clients wait.
     public var maxConnections: UInt32 = 10_000
+    /// Of one address, of IPv6 of one /64; 0: any number.
+    public var maxConnectionsPerAddress: UInt32 = 0
+    /// CIDR texts of peers that are many clients: the limit per address does not hold for them.
+    public var sharedAddresses: [String] = []
 
     public init() {}
   }
@@ -49,6 +55,9 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
     /// 0: a free one.
     public var port: UInt16
     public var limits = Limits()
+    /// The whole answer, head and body, to clients that are turned away before their request is
+    /// read: over `maxConnectionsPerAddress`, or for want of descriptors. None over TLS.
+    public var refusal: [UInt8] = []
 
     public init(host: String, port: UInt16) {
       self.host = host
@@ -70,14 +79,8 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
     // C calls on as long as a connection lives, which may be longer than the server is referenced.
     callbacks.context = Unmanaged.passRetained(self).toOpaque()
     var listener: OpaquePointer?
-    let (failed, message) = configuration.host.withCString { host in
-      var config = cr_listener_config(
-        host: host, port: configuration.port, tls: tls?.raw,
-        head_timeout_ms: configuration.limits.headTimeoutMilliseconds,
-        idle_timeout_ms: configuration.limits.idleTimeoutMilliseconds,
-        body_timeout_ms: configuration.limits.bodyTimeoutMilliseconds,
-        write_stall_ms: configuration.limits.writeStallMilliseconds,
-        max_connections: configuration.limits.maxConnections)
+    let (failed, message) = configuration.withCConfig { config in
+      config.tls = tls?.raw
       return withMessage {
         cr_listener_open(LoopExecutor.shared.loop, &config, callbacks, &listener, $0)
       }
@@ -92,8 +95,25 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
   /// The port listened on.
   public var port: UInt16 { listener.map { cr_listener_port($0) } ?? 0 }
 
-  /// Open connections; 0 once closed.
-  public var connections: UInt32 { listener.map { cr_listener_connections($0) } ?? 0 }
+  /// What became of connections so far.
+  public struct Counts: Sendable {
+    /// Now.
+    public let open: UInt32
+    public let accepted: UInt64
+    /// Idle ones that were closed for others.
+    public let evicted: UInt64
+    /// Turned away over `maxConnectionsPerAddress`, or for want of descriptors.
+    public let refusedByAddress, refusedWithoutDescriptor: UInt64
+  }
+
+  /// All 0 once closed.
+  public var counts: Counts {
+    let raw = listener.map { cr_listener_count($0) } ?? cr_listener_counts()
+    return Counts(
+      open: raw.open, accepted: raw.accepted, evicted: raw.evicted,
+      refusedByAddress: raw.refused_by_address,
+      refusedWithoutDescriptor: raw.refused_without_descriptor)
+  }
 
   /// Requests whose handler has not returned.
   public var requestsInFlight: Int { exchanges.count }
@@ -111,6 +131,27 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
   /// Gives up on every answer in flight, visibly; their handlers learn of it and return soon.
   public func abort() async {
     for exchange in Array(exchanges.values) { _ = await exchange.abort() }
+  }
+}
+
+extension Server.Configuration {
+  fileprivate func withCConfig<T>(_ body: (inout cr_listener_config) -> T) -> T {
+    host.withCString { host in
+      limits.sharedAddresses.joined(separator: ",").withCString { shared in
+        refusal.withUnsafeBytes { refusal in
+          var config = cr_listener_config(
+            host: host, port: port, tls: nil,
+            head_timeout_ms: limits.headTimeoutMilliseconds,
+            idle_timeout_ms: limits.idleTimeoutMilliseconds,
+            body_timeout_ms: limits.bodyTimeoutMilliseconds,
+            write_stall_ms: limits.writeStallMilliseconds,
+            max_connections: limits.maxConnections,
+            max_connections_per_address: limits.maxConnectionsPerAddress,
+            unlimited_networks: shared, refusal: refusal.baseAddress, refusal_len: refusal.count)
+          return body(&config)
+        }
+      }
+    }
   }
 }
 

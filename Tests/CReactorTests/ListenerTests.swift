@@ -30,22 +30,6 @@ private let request = "GET /peer HTTP/1.1\r\nHost: a\r\n\r\n"
     #expect(roundTrip(server, request).hasSuffix("\r\n\r\n127.0.0.1 false"))
   }
 
-  @Test func overTheMaximumClientsWaitUntilOneLeaves() throws {
-    let server = try TestServer(connections: 2)
-    let first = RawClient(server.port)
-    let second = RawClient(server.port)
-    first.send(request)
-    second.send(request)
-    #expect(first.receiveAnswer(body: 15).statuses == [200])
-    #expect(second.receiveAnswer(body: 15).statuses == [200])
-    let third = RawClient(server.port)
-    third.send(request)
-    #expect(third.receive(atLeast: 1, patience: 200).end == .waiting)
-    #expect(server.events.count == 4)
-    first.close()
-    #expect(third.receiveAnswer(body: 15).statuses == [200])
-  }
-
   @Test func manyConnectionsComeAndGo() throws {
     let server = try TestServer()
     for _ in 0..<5 {

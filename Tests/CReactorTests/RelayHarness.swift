@@ -41,7 +41,8 @@ final class RelayFront {
     let result = "127.0.0.1".withCString { host in
       var config = cr_listener_config(
         host: host, port: 0, tls: nil, head_timeout_ms: 5000, idle_timeout_ms: 5000,
-        body_timeout_ms: 5000, write_stall_ms: 5000, max_connections: 100)
+        body_timeout_ms: 5000, write_stall_ms: 5000, max_connections: 100,
+        max_connections_per_address: 0, unlimited_networks: nil, refusal: nil, refusal_len: 0)
       return cr_listener_open(run.loop, &config, callbacks, &listener, &message)
     }
     precondition(result == 0)

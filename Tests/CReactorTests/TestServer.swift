@@ -107,19 +107,22 @@ final class TestServer: @unchecked Sendable {
   init(
     host: String = "127.0.0.1", port: UInt16 = 0, tls: OpaquePointer? = nil,
     head: UInt32 = 20_000, idle: UInt32 = 20_000, body: UInt32 = 20_000, stall: UInt32 = 20_000,
-    connections: UInt32 = 1000
+    connections: UInt32 = 1000, perAddress: UInt32 = 0, shared: String = "", refusal: String = ""
   ) throws {
     let context = Unmanaged.passUnretained(self).toOpaque()
     let loopCallbacks = cr_loop_callbacks(
       context: context, on_item: { server($0!).obey(Int(bitPattern: $1)) }, on_turn: nil)
     _ = cr_loop_new(loopCallbacks, &loop)
     var message = [CChar](repeating: 0, count: Int(CR_MESSAGE_BYTES))
-    let result = host.withCString { name in
-      var config = cr_listener_config(
-        host: name, port: port, tls: tls, head_timeout_ms: head, idle_timeout_ms: idle,
-        body_timeout_ms: body, write_stall_ms: stall, max_connections: connections)
-      return cr_listener_open(loop!, &config, Self.callbacks(context), &listener, &message)
-    }
+    let given: [String] = [host, shared, refusal]
+    let texts = given.map { (text: String) -> UnsafePointer<CChar> in UnsafePointer(strdup(text)) }
+    defer { for text in texts { free(UnsafeMutablePointer(mutating: text)) } }
+    var config = cr_listener_config(
+      host: texts[0], port: port, tls: tls, head_timeout_ms: head, idle_timeout_ms: idle,
+      body_timeout_ms: body, write_stall_ms: stall, max_connections: connections,
+      max_connections_per_address: perAddress, unlimited_networks: texts[1], refusal: texts[2],
+      refusal_len: strlen(texts[2]))
+    let result = cr_listener_open(loop!, &config, Self.callbacks(context), &listener, &message)
     self.port = listener.map { cr_listener_port($0) } ?? 0
     running = true
     pthread_create(
@@ -173,6 +176,15 @@ final class TestServer: @unchecked Sendable {
       usleep(5000)
     }
     return events
+  }
+
+  /// Whether the condition came to hold within some seconds.
+  func eventually(_ condition: () -> Bool) -> Bool {
+    for _ in 0..<2000 {
+      if condition() { return true }
+      usleep(5000)
+    }
+    return false
   }
 
   // MARK: callbacks
