@@ -56,7 +56,7 @@ void conn_accept(cr_listener *l, int fd, const struct sockaddr *peer) {
   if (l->conns) l->conns->previous = conn;
   l->conns = conn;
   l->connections++;
-  conn->number = (uint32_t)l->counts.accepted++;
+  conn->number = l->accepted++;
   if (uv_tcp_open(&conn->tcp, fd)) {
     close(fd);
     conn_close(conn);

@@ -68,6 +68,7 @@ struct cr_listener {
   bool without_descriptors; /* clients have waited for one already */
   uint8_t handles;          /* poll and timer, until both are closed */
   uint32_t connections, max_connections;
+  uint32_t accepted; /* may overflow */
   cr_listener_counts counts;
   char *refusal;
   size_t refusal_len;

@@ -199,8 +199,5 @@ int cr_listener_open(cr_loop *loop, const cr_listener_config *config,
 }
 
 uint16_t cr_listener_port(const cr_listener *l) { return l->port; }
-cr_listener_counts cr_listener_count(const cr_listener *l) {
-  cr_listener_counts counts = l->counts;
-  counts.open = l->connections;
-  return counts;
-}
+uint32_t cr_listener_connections(const cr_listener *l) { return l->connections; }
+cr_listener_counts cr_listener_count(const cr_listener *l) { return l->counts; }

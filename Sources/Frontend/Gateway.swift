@@ -18,6 +18,7 @@ import Reactor
   private let signIn: any SignInHandling
   private let tokens: ContinuationToken
   private let logger: Logger
+  let admission: Admission
   private var isRefusing = false
   let metrics: Metrics
 
@@ -32,6 +33,9 @@ import Reactor
     self.configuration = configuration
     self.proxies = proxies
     authenticator = Authenticator(sealer: sealer, policy: configuration.signatures)
+    admission = Admission(
+      inFlight: Int(configuration.maxRequestsInFlight),
+      perCredential: Int(configuration.maxRequestsPerCredential))
     self.audit = audit
     self.collections = collections
     self.signIn = signIn
@@ -79,7 +83,9 @@ import Reactor
       exchange.head, baseURL: configuration.baseURL, authenticator: authenticator,
       now: exchange.startedAt.wall / 1_000_000)
     row.describe(plan)
-    await respond(exchange, row, isRecorded(row)) { await self.act(plan, exchange, row) }
+    var line: Admission.Line?
+    await respond(exchange, row, isRecorded(row)) { await self.act(plan, exchange, row, &line) }
+    line?.leave()
   }
 
   /// Takes the row's slot. Says so in the log when that begins to fail, and when it ends.
@@ -175,11 +181,17 @@ import Reactor
     return reply
   }
 
-  private func act(_ plan: RequestPlan, _ exchange: Exchange, _ row: AuditRow) async -> Answer {
+  private func act(
+    _ plan: RequestPlan, _ exchange: Exchange, _ row: AuditRow, _ line: inout Admission.Line?
+  ) async -> Answer {
     do throws(S3Error) {
       if let error = plan.error { throw error }
+      try admission.requireRoom(for: metrics.inFlight)
       if plan.action == .authStart || plan.action == .authCallback {
         return await self.signIn(plan, exchange, row)
+      }
+      if let fingerprint = plan.authentication?.fingerprint {
+        line = try await admission.enter(fingerprint)
       }
       let reply = try await perform(plan, exchange.head, row.trace)
       return Answer(reply: reply, facts: AuditRow.Facts(objectSize: reply.objectSize))

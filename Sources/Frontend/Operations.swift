@@ -23,7 +23,7 @@ import Reactor
     bytes += sent.bodyBytes
   }
 
-  func text(version: String, audit: AuditLog) -> String {
+  func text(version: String, audit: AuditLog, limits: [String] = []) -> String {
     var lines = [
       "# TYPE globus_s3_frontend_build_info gauge",
       "globus_s3_frontend_build_info{version=\"\(version)\"} 1",
@@ -59,7 +59,7 @@ import Reactor
       "# TYPE globus_s3_frontend_audit_moved_aside_total counter",
       "globus_s3_frontend_audit_moved_aside_total \(audit.databasesMovedAside)",
     ]
-    return lines.joined(separator: "\n") + "\n"
+    return (lines + limits).joined(separator: "\n") + "\n"
   }
 }
 
@@ -67,11 +67,17 @@ import Reactor
   private let gateway: Gateway
   private let audit: AuditLog
   private let version: String
+  private let servers: @Loop () -> [Server]
   /// Set when the service ends: not ready any more.
   public var isClosing = false
 
-  public init(_ gateway: Gateway, audit: AuditLog, version: String) {
+  /// `servers` are the gateway's, for `/metrics`.
+  public init(
+    _ gateway: Gateway, audit: AuditLog, version: String,
+    servers: @escaping @Loop () -> [Server] = { [] }
+  ) {
     self.gateway = gateway
+    self.servers = servers
     self.audit = audit
     self.version = version
   }
@@ -103,7 +109,8 @@ import Reactor
       return reasons.isEmpty
         ? (200, "ready\n") : (503, reasons.map { $0 + "\n" }.joined())
     case "/metrics":
-      return (200, gateway.metrics.text(version: version, audit: audit))
+      let limits = LimitMetrics.lines(gateway.admission, servers().map(\.limitCounts))
+      return (200, gateway.metrics.text(version: version, audit: audit, limits: limits))
     default: return (404, "There are /healthz, /readyz and /metrics.\n")
     }
   }

@@ -95,24 +95,29 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
   /// The port listened on.
   public var port: UInt16 { listener.map { cr_listener_port($0) } ?? 0 }
 
-  /// What became of connections so far.
-  public struct Counts: Sendable {
-    /// Now.
-    public let open: UInt32
-    public let accepted: UInt64
+  /// Open connections; 0 once closed.
+  public var connections: UInt32 { listener.map { cr_listener_connections($0) } ?? 0 }
+
+  /// Connections that a limit cost, so far.
+  public struct LimitCounts: Sendable {
     /// Idle ones that were closed for others.
-    public let evicted: UInt64
+    public var evicted: UInt64 = 0
     /// Turned away over `maxConnectionsPerAddress`, or for want of descriptors.
-    public let refusedByAddress, refusedWithoutDescriptor: UInt64
+    public var refusedByAddress: UInt64 = 0
+    public var refusedWithoutDescriptor: UInt64 = 0
+
+    public init() {}
   }
 
   /// All 0 once closed.
-  public var counts: Counts {
-    let raw = listener.map { cr_listener_count($0) } ?? cr_listener_counts()
-    return Counts(
-      open: raw.open, accepted: raw.accepted, evicted: raw.evicted,
-      refusedByAddress: raw.refused_by_address,
-      refusedWithoutDescriptor: raw.refused_without_descriptor)
+  public var limitCounts: LimitCounts {
+    var counts = LimitCounts()
+    guard let listener else { return counts }
+    let raw = cr_listener_count(listener)
+    counts.evicted = raw.evicted
+    counts.refusedByAddress = raw.refused_by_address
+    counts.refusedWithoutDescriptor = raw.refused_without_descriptor
+    return counts
   }
 
   /// Requests whose handler has not returned.

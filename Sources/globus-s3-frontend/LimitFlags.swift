@@ -8,6 +8,8 @@ import Reactor
 
 struct LimitFlags: ParsableArguments {
   private static let server = Server.Limits()
+  private static let frontend = Configuration(
+    baseURL: BaseURL("http://localhost")!, clientID: "", clientSecret: "")
 
   @Option(
     help: seconds("From a request's first byte to its head's last", server.headTimeoutMilliseconds))
@@ -18,14 +20,38 @@ struct LimitFlags: ParsableArguments {
   var bodyTimeout: [String] = []
   @Option(help: seconds("While a client takes no byte", server.writeStallMilliseconds))
   var writeStallTimeout: [String] = []
-  @Option(help: count("Connections of a listener", server.maxConnections))
+  @Option(
+    help: seconds(
+      "While Globus or a collection says nothing", frontend.upstreamSilenceMilliseconds))
+  var upstreamTimeout: [String] = []
+  @Option(help: count("Connections of a listener; then the longest idle go", server.maxConnections))
   var maxConnections: [String] = []
+  @Option(
+    help: count(
+      "Of one address, but for trusted proxies; 0: any number", server.maxConnectionsPerAddress))
+  var maxConnectionsPerAddress: [String] = []
+  @Option(help: count("Requests at once; more are told to slow down", frontend.maxRequestsInFlight))
+  var maxRequestsInFlight: [String] = []
+  @Option(
+    help: count("Of one credential; more wait for a while", frontend.maxRequestsPerCredential))
+  var maxRequestsPerCredential: [String] = []
 
   var given: [String: [String]] {
     [
       "head-timeout": headTimeout, "idle-timeout": idleTimeout, "body-timeout": bodyTimeout,
-      "write-stall-timeout": writeStallTimeout, "max-connections": maxConnections,
+      "write-stall-timeout": writeStallTimeout, "upstream-timeout": upstreamTimeout,
+      "max-connections": maxConnections, "max-connections-per-address": maxConnectionsPerAddress,
+      "max-requests-in-flight": maxRequestsInFlight,
+      "max-requests-per-credential": maxRequestsPerCredential,
     ]
+  }
+
+  /// Throws what is wrong with a value.
+  func check() throws(ConfigurationError) {
+    var frontend = Self.frontend
+    let settings = try settings()
+    _ = try settings.serverLimits()
+    try settings.takeLimits(of: &frontend)
   }
 
   /// For a command whose only settings are flags.
@@ -35,7 +61,9 @@ struct LimitFlags: ParsableArguments {
 
   /// The flags' names.
   static let names: Set<String> = [
-    "head-timeout", "idle-timeout", "body-timeout", "write-stall-timeout", "max-connections",
+    "head-timeout", "idle-timeout", "body-timeout", "write-stall-timeout", "upstream-timeout",
+    "max-connections", "max-connections-per-address", "max-requests-in-flight",
+    "max-requests-per-credential",
   ]
 
   private static func seconds(_ what: String, _ milliseconds: UInt32) -> ArgumentHelp {
@@ -56,7 +84,15 @@ extension Settings {
     try take("body-timeout", &limits.bodyTimeoutMilliseconds)
     try take("write-stall-timeout", &limits.writeStallMilliseconds)
     try take("max-connections", 1...1_000_000, &limits.maxConnections)
+    try take("max-connections-per-address", 0...1_000_000, &limits.maxConnectionsPerAddress)
     return limits
+  }
+
+  /// Sets the limits of the gateway that are given.
+  func takeLimits(of frontend: inout Configuration) throws(ConfigurationError) {
+    try take("upstream-timeout", &frontend.upstreamSilenceMilliseconds)
+    try take("max-requests-in-flight", 1...1_000_000, &frontend.maxRequestsInFlight)
+    try take("max-requests-per-credential", 1...1_000_000, &frontend.maxRequestsPerCredential)
   }
 
   /// A duration in seconds, decimals allowed.

@@ -76,9 +76,6 @@ struct LocalCommand: ParsableCommand {
   @Option(help: ArgumentHelp("How long each Transfer call takes at least.", valueName: "ms"))
   var transferLatency: UInt64 = 0
 
-  @Option(help: ArgumentHelp("How long Globus and collections may be silent.", valueName: "s"))
-  var upstreamSilence: UInt32 = 60
-
   @Option(help: "What goes wrong: a JSON file as docs/local.md describes it.")
   var faults: String?
 
@@ -96,14 +93,11 @@ struct LocalCommand: ParsableCommand {
     guard auditStrangersPerMinute ?? 1 > 0 else {
       throw ValidationError("--audit-strangers-per-minute: at least 1")
     }
-    guard 1...3600 ~= upstreamSilence else {
-      throw ValidationError("--upstream-silence: from 1 to 3600 seconds")
-    }
     guard accessTokenLifetime > 0 else {
       throw ValidationError("--access-token-lifetime: at least 1 second")
     }
     do throws(ConfigurationError) {
-      _ = try limits.settings().serverLimits()
+      try limits.check()
     } catch {
       throw ValidationError(error.message)
     }
@@ -197,7 +191,7 @@ struct LocalCommand: ParsableCommand {
       try upstreamCa.map { try work.trust(globus.caFile, and: $0) } ?? globus.caFile
     frontend.allowPrivateUpstream = ["127.0.0.0/8", "::1/128"]
     frontend.signatures = signatures
-    frontend.upstreamSilenceMilliseconds = upstreamSilence * 1000
+    try limits.settings().takeLimits(of: &frontend)
     var plan = ServicePlan(
       frontend: frontend, baseURLFollowsListener: baseURL == nil, listen: [listen],
       auditDatabase: auditDb ?? work.path + "/audit.db",

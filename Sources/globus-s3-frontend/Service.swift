@@ -61,9 +61,12 @@ import Reactor
     let identity = try plan.tls.map {
       try TLSIdentity(certificateFile: $0.certificate, keyFile: $0.key)
     }
+    let limits = DescriptorLimit.fit(
+      plan.serverLimits, listeners: plan.listen.count, logger: plan.logger)
     for address in plan.listen {
       var configuration = Server.Configuration(host: address.host, port: address.port)
-      configuration.limits = plan.serverLimits
+      configuration.limits = limits
+      configuration.refusal = Gateway.connectionRefusal
       servers.append(
         // Requests come in a later turn of the loop, when the gateway is there.
         try Server(configuration, tls: identity) { [self] in await self.gateway!.handle($0) })
@@ -79,7 +82,9 @@ import Reactor
       frontend, keyring: keyring, audit: audit, logger: plan.logger)
     self.gateway = gateway
     if let address = plan.operationsListen {
-      let operations = Operations(gateway, audit: audit, version: Command.number)
+      let operations = Operations(gateway, audit: audit, version: Command.number) { [self] in
+        servers
+      }
       operationsServer = try Server(
         Server.Configuration(host: address.host, port: address.port)
       ) { await operations.handle($0) }

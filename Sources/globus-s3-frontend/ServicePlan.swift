@@ -55,6 +55,7 @@ extension ServeFlags {
     }
     plan.keyFile = try settings.value("key-file")
     plan.serverLimits = try settings.serverLimits()
+    plan.serverLimits.sharedAddresses = plan.frontend.trustedProxies
     switch (try settings.value("tls-cert"), try settings.value("tls-key")) {
     case (let certificate?, let key?): plan.tls = (certificate, key)
     case (nil, nil): break
@@ -81,6 +82,7 @@ extension ServeFlags {
     configuration.signatures = try settings.word("signatures", default: .any)
     configuration.trustedProxies = try settings.networks("trusted-proxy")
     configuration.allowPrivateUpstream = try settings.networks("allow-private-upstream")
+    try settings.takeLimits(of: &configuration)
     configuration.upstreamCA = try settings.value("upstream-ca")
     if let file = configuration.upstreamCA, access(file, R_OK) != 0 {
       throw ConfigurationError("--upstream-ca names a file that can't be read: \(file)")

@@ -176,10 +176,9 @@ typedef struct {
   size_t refusal_len;
 } cr_listener_config;
 
+/* Connections that a limit cost, so far. */
 typedef struct {
-  uint32_t open;     /* connections now */
-  uint64_t accepted; /* connections so far */
-  uint64_t evicted;  /* idle ones that were closed for others */
+  uint64_t evicted; /* idle ones that were closed for others */
   uint64_t refused_by_address;
   uint64_t refused_without_descriptor;
 } cr_listener_counts;
@@ -188,6 +187,7 @@ typedef struct {
 int cr_listener_open(cr_loop *loop, const cr_listener_config *config, cr_server_callbacks callbacks,
                      cr_listener *_Nullable *_Nonnull out, char *message);
 uint16_t cr_listener_port(const cr_listener *listener);
+uint32_t cr_listener_connections(const cr_listener *listener);
 cr_listener_counts cr_listener_count(const cr_listener *listener);
 /* Stops accepting and closes idle connections; those with a request in flight close after it.
  * The listener is freed when the last of them is closed. */
