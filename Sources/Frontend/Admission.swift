@@ -18,11 +18,10 @@ import Reactor
 
     /// Gives the place that `enter` gave to who waits longest.
     func leave() {
-      if waiting.isEmpty {
-        inFlight -= 1
-      } else {
-        waiting.removeFirst().resume(true)
+      while !waiting.isEmpty {
+        if waiting.removeFirst().end(true) { return }
       }
+      inFlight -= 1
     }
   }
 
@@ -32,6 +31,9 @@ import Reactor
   private var lines: [String: Line] = [:]
   private(set) var waited = 0
   private(set) var refused = 0
+
+  /// Credentials that are remembered.
+  var remembered: Int { lines.count }
 
   init(
     inFlight: Int, perCredential: Int,
@@ -63,7 +65,7 @@ import Reactor
       if await waiter.wait(milliseconds: waitMilliseconds) { return line }
       line.waiting.removeAll { $0 === waiter }
     }
-    refused += 1
+    if !Task.isCancelled { refused += 1 }
     throw .slowDown(
       "This credential has \(perCredential) requests under way, and others that wait.")
   }
@@ -81,33 +83,37 @@ import Reactor
 
 /// A request that waits for its place: until it gets it, its time is over, or its client is gone.
 @Loop private final class Waiter {
+  private var hasPlace: Bool?
   private var continuation: CheckedContinuation<Bool, Never>?
-  private var alarm: Task<Void, Never>?
 
   nonisolated init() {}
 
   /// Whether a place came.
   func wait(milliseconds: UInt64) async -> Bool {
-    alarm = Loop.start {
-      if await Loop.sleep(milliseconds: milliseconds) { self.resume(false) }
+    let alarm = Loop.start {
+      if await Loop.sleep(milliseconds: milliseconds) { _ = self.end(false) }
     }
-    defer { alarm?.cancel() }
+    defer { alarm.cancel() }
     return await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
-        if Task.isCancelled {
-          continuation.resume(returning: false)
+        if let hasPlace {
+          continuation.resume(returning: hasPlace)
         } else {
           self.continuation = continuation
         }
       }
     } onCancel: {
-      Loop.perform { self.resume(false) }
+      Loop.perform { _ = self.end(false) }
     }
   }
 
-  func resume(_ hasPlace: Bool) {
+  /// False: the waiting was over already.
+  func end(_ hasPlace: Bool) -> Bool {
+    guard self.hasPlace == nil else { return false }
+    self.hasPlace = hasPlace
     continuation?.resume(returning: hasPlace)
     continuation = nil
+    return true
   }
 }
 
