@@ -53,7 +53,7 @@ let package = Package(
       dependencies: [
         "Frontend", "LocalGlobus", "Audit", "Reactor", argumentParser, logging,
       ],
-      path: "Tests/Bench", exclude: ["audit.py"], swiftSettings: strict),
+      path: "Tests/Bench", exclude: ["audit.py", "latency.c", "latency.sh"], swiftSettings: strict),
 
     // Tests answer libcurl's look-ups of names themselves (TestNames.swift).
     .testTarget(

@@ -6,7 +6,7 @@ cd "$root"
 
 BUILD_PACKAGES=(pkg-config libuv1-dev libcurl4-openssl-dev libssl-dev libsqlite3-dev
   python3 python3-venv curl ca-certificates)
-TEST_PACKAGES=(chromium chromium-driver openssl rclone sqlite3)
+TEST_PACKAGES=(chromium chromium-driver haproxy openssl rclone sqlite3)
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*" >&2; }
 

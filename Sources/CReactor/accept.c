@@ -10,7 +10,6 @@
 #define _GNU_SOURCE 1 /* accept4 */
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -30,13 +29,6 @@ static void accept_pause_for_a_moment(cr_listener *l) {
   listener_arm(l, l->accept_retry_at);
 }
 
-static bool conn_is_quiet(const cr_conn *conn) {
-  uv_os_fd_t fd;
-  int waiting;
-  return !uv_fileno((const uv_handle_t *)&conn->tcp, &fd) && !ioctl(fd, FIONREAD, &waiting) &&
-         waiting == 0;
-}
-
 static uint64_t conn_idle_since(const cr_conn *conn) {
   return conn->deadline - conn->listener->waits[conn->wait].ms;
 }
@@ -49,7 +41,7 @@ static bool accept_evict(cr_listener *l) {
     cr_conn *conn = is_used ? used : fresh;
     if (is_used) used = conn->wait_next;
     else fresh = conn->wait_next;
-    if (!conn_is_quiet(conn)) continue;
+    if (conn_has_unread(conn)) continue;
     l->counts.evicted++;
     conn_evict(conn);
     return true;
@@ -103,11 +95,8 @@ static bool accept_recover(cr_listener *l, int error) {
   }
 }
 
-static void accept_on_readable(uv_poll_t *poll, int status, int events) {
-  (void)events;
-  cr_listener *l = poll->data;
-  if (status < 0) return;
-  for (int i = 0; i < LIMIT_ACCEPTS_PER_TURN; i++) {
+void accept_connections(cr_listener *l, int limit) {
+  for (int i = 0; i < limit; i++) {
     if (l->max_connections && l->connections >= l->max_connections) {
       if (i > 0) return; /* whether somebody still waits, the next event tells */
       if (!accept_evict(l)) {
@@ -126,6 +115,11 @@ static void accept_on_readable(uv_poll_t *poll, int status, int events) {
     conn_accept(l, fd, (struct sockaddr *)&peer);
     if (l->closing) return;
   }
+}
+
+static void accept_on_readable(uv_poll_t *poll, int status, int events) {
+  (void)events;
+  if (status >= 0) accept_connections(poll->data, LIMIT_ACCEPTS_PER_TURN);
 }
 
 void listener_resume(cr_listener *l) {

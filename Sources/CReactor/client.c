@@ -1,6 +1,7 @@
-/* client.c: curl's multi interface on the loop, the queue in front of it, the pool of handles.
+/* client.c: curl's multi interface on the loop, admission to it, the pool of handles.
  *
- *   - At most max_active transfers are in curl; the others wait here in order, because curl's own
+ *   - At most max_active transfers are in curl, and of these at most as many without a head as
+ *     their host's cap allows. The others wait with their host (client_host.c), because curl's own
  *     list of pending transfers costs far more.
  *   - curl is called from uv callbacks and from deferred calls, never from its own callbacks.
  *   - Two timers serve all transfers: curl's, and one for the earliest of our own deadlines. A
@@ -76,7 +77,10 @@ static bool client_set_up_handle(cr_client *client, client_handle *handle) {
   /* curl keeps the parsed certificates only when they come from one file and no folder. */
   SET(CURLOPT_CAPATH, NULL);
   if (client->ca_file) SET(CURLOPT_CAINFO, client->ca_file);
-  if (!client->use_environment_proxy) SET(CURLOPT_PROXY, "");
+  if (!client->use_environment_proxy) {
+    SET(CURLOPT_PROXY, "");
+    SET(CURLOPT_NOPROXY, ""); /* or curl asks the environment each time */
+  }
   if (client->user_agent) SET(CURLOPT_USERAGENT, client->user_agent);
 #undef SET
   return failed == CURLE_OK;
@@ -117,14 +121,13 @@ void client_release(cr_client *client, client_handle *handle) {
   client->in_curl--;
   client_pool(client, handle);
   client->active--;
-  if (!TAILQ_EMPTY(&client->queue)) client_pump_later(client);
+  if (!TAILQ_EMPTY(&client->ready)) client_pump_later(client);
 }
 
-/* ---- queue ---- */
+/* ---- admission ---- */
 
 static void client_admit(cr_client *client, cr_transfer *transfer) {
   CURLcode code = CURLE_OUT_OF_MEMORY;
-  TAILQ_REMOVE(&client->queue, transfer, queue_link);
   client_handle *handle = client_acquire(client);
   if (!handle) {
     transfer_on_admission_failed(transfer, code);
@@ -143,14 +146,19 @@ static void client_admit(cr_client *client, cr_transfer *transfer) {
   transfer->handle = handle;
   transfer->state = TRANSFER_ACTIVE;
   client->active++;
+  host_count(transfer);
 }
 
 static void client_on_pump(cr_deferred *call) {
   cr_client *client = container_of(call, cr_client, pump);
-  while (client->active < client->max_active && !TAILQ_EMPTY(&client->queue))
-    client_admit(client, TAILQ_FIRST(&client->queue));
+  cr_transfer *transfer;
+  bool is_any = false;
+  while (client->active < client->max_active && (transfer = hosts_next(client))) {
+    client_admit(client, transfer);
+    is_any = true;
+  }
   /* What was added starts at once instead of after a timer of 0 ms. */
-  client_action(client, CURL_SOCKET_TIMEOUT, 0);
+  if (is_any) client_action(client, CURL_SOCKET_TIMEOUT, 0);
 }
 
 void client_pump_later(cr_client *client) { loop_defer(client->loop, &client->pump); }
@@ -177,6 +185,8 @@ static void client_on_deadline(uv_timer_t *timer) {
   client->deadline_ms = UINT64_MAX;
   TAILQ_FOREACH(transfer, &client->all, all_link) {
     uint64_t deadline_ms = transfer_check_deadline(transfer, now_ms);
+    if (deadline_ms < earliest_ms) earliest_ms = deadline_ms;
+    deadline_ms = host_check_stuck(transfer, now_ms);
     if (deadline_ms < earliest_ms) earliest_ms = deadline_ms;
   }
   if (earliest_ms != UINT64_MAX) client_watch_deadline(client, earliest_ms);
@@ -220,6 +230,7 @@ static void client_destroy(cr_client *client) {
   }
   curl_multi_cleanup(client->multi);
   client_close_sockets(client);
+  hosts_free(client);
   uv_close((uv_handle_t *)&client->curl_timer, client_on_timer_closed);
   uv_close((uv_handle_t *)&client->deadline_timer, client_on_timer_closed);
 }
@@ -252,9 +263,9 @@ static bool client_set_up_multi(cr_client *client) {
   SET(CURLMOPT_TIMERFUNCTION, client_on_timeout);
   SET(CURLMOPT_TIMERDATA, client);
   SET(CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
-  /* Below the number of transfers curl would close connections that are about to be used again.
-   * Twice as many leave room for idle ones to several hosts. */
-  SET(CURLMOPT_MAXCONNECTS, (long)client->max_active * 2);
+  /* Those in use count: below the number of transfers curl would close connections that are about
+   * to be used again. At it, the longest idle go first when other hosts are in use. */
+  SET(CURLMOPT_MAXCONNECTS, (long)client->max_active);
 #undef SET
   if (failed == CURLM_OK) return true;
   curl_multi_cleanup(client->multi);
@@ -304,6 +315,7 @@ static int client_configure(cr_client *client, const cr_client_config *config, c
   client->ca_file = copy_text(config->ca_file, &short_of_memory);
   client->user_agent = copy_text(config->user_agent, &short_of_memory);
   client->max_active = config->max_active;
+  client->max_unanswered = config->max_unanswered;
   client->use_environment_proxy = config->use_environment_proxy;
   client->allow_plain_http = config->allow_plain_http;
   client->allow_any_address = config->allow_any_address;
@@ -321,7 +333,7 @@ int cr_client_new(cr_loop *loop, const cr_client_config *config, cr_client **out
   client->deadline_ms = UINT64_MAX;
   client->pump.run = client_on_pump;
   TAILQ_INIT(&client->all);
-  TAILQ_INIT(&client->queue);
+  hosts_init(client);
   int result = client_configure(client, config, message);
   if (result == CR_OK && !client_set_up_multi(client)) result = CR_EMEMORY;
   if (result != CR_OK) {

@@ -31,6 +31,36 @@ typedef struct client_socket {
 
 TAILQ_HEAD(transfer_list, cr_transfer);
 
+/* How many transfers to a host may wait for their heads. See client_cap.c. */
+typedef struct {
+  uint32_t limit;
+  bool adapts;
+  bool held_back;        /* in this round transfers had to wait because of it */
+  uint32_t round;        /* how often it has moved */
+  uint32_t answers;      /* of this round */
+  uint32_t before_probe; /* what it goes back to; 0: this is no probe */
+  uint64_t sum_us;       /* of this round's latencies */
+  uint64_t base_us;      /* latency with few transfers; 0: not known yet */
+  uint64_t base_at_ms;   /* when a round last came near it */
+} client_cap;
+
+/* See client_host.c. */
+typedef struct client_host {
+  TAILQ_ENTRY(client_host) bucket_link;
+  TAILQ_ENTRY(client_host) turn_link; /* in the client's ready list, or in its idle one */
+  struct transfer_list queue;         /* those that wait for a place in curl */
+  uint32_t transfers;                 /* that point here */
+  uint32_t unanswered;                /* of these, those that count against the cap */
+  bool is_ready;
+  client_cap cap;
+  CURLU *url; /* parsed once; NULL: curl can't make anything of it */
+  uint32_t bucket;
+  size_t origin_len;
+  char origin[]; /* "https://host:port", in lower case */
+} client_host;
+
+TAILQ_HEAD(host_list, client_host);
+
 struct cr_client {
   cr_loop *loop;
   cr_loop_member member;
@@ -43,9 +73,12 @@ struct cr_client {
   client_socket **sockets; /* by descriptor */
   size_t socket_capacity;
   client_handle *pool;
-  struct transfer_list all;   /* every transfer that is not freed */
-  struct transfer_list queue; /* of these, those that wait for a place in curl */
-  uint32_t active, max_active;
+  struct transfer_list all; /* every transfer that is not freed */
+  struct host_list buckets[LIMIT_HOST_BUCKETS];
+  struct host_list ready; /* the hosts of which a transfer may be admitted, whose turn it is first */
+  struct host_list idle;  /* without transfers, longest first */
+  uint32_t idle_count;
+  uint32_t active, max_active, max_unanswered;
   bool closing;
   unsigned open_timers; /* uv handles whose close callbacks are awaited */
   bool use_environment_proxy, allow_plain_http, allow_any_address;
@@ -56,7 +89,7 @@ struct cr_client {
 
 /* A request's copy, in one block: free() frees all of it. */
 typedef struct {
-  const char *method, *url;
+  const char *method, *url, *target; /* the target is the URL's end */
   const void *body;
   size_t body_len;
   struct curl_slist *headers; /* inside the block as well: not for curl_slist_free_all */
@@ -72,6 +105,7 @@ typedef enum { CONSUMER_NONE, CONSUMER_COLLECT, CONSUMER_SINK } transfer_consume
 
 struct cr_transfer {
   cr_client *client;
+  client_host *host;
   TAILQ_ENTRY(cr_transfer) all_link, queue_link;
   cr_deferred turn; /* the next callback */
   cr_transfer_callbacks callbacks;
@@ -83,6 +117,9 @@ struct cr_transfer {
   bool fresh_connection, close_on_error;
   address_network *avoided; /* to be freed */
   int avoided_count;
+  bool is_counted;      /* among its host's unanswered ones */
+  uint32_t round;       /* of the host's cap, when it was admitted */
+  uint64_t admitted_ms; /* to curl */
   bool cancelled;
   bool ending; /* on_done is being called */
   bool paused;        /* by us, so that curl reads nothing */
@@ -95,6 +132,8 @@ struct cr_transfer {
   cr_transfer_head head;
 
   transfer_consumer consumer;
+  uint8_t *early; /* a small body, or its beginning, that came before the consumer */
+  size_t early_len;
   uint8_t *collected;
   size_t collected_len, collected_capacity, collect_max;
   transfer_sink sink_callbacks;
@@ -121,6 +160,37 @@ void client_watch_deadline(cr_client *client, uint64_t at_ms);
 /* After its last transfer is gone, when it is closing. */
 void client_transfer_gone(cr_client *client);
 
+/* ---- client_cap.c ---- */
+
+/* fixed: the limit for good; 0: it adapts. */
+void cap_init(client_cap *cap, uint32_t fixed);
+/* A head has come, to a transfer that was admitted in that round of the cap. */
+void cap_on_answer(client_cap *cap, uint32_t round, uint64_t latency_us, uint64_t now_ms);
+
+/* ---- client_host.c ---- */
+
+/* Bytes of a URL's scheme and authority. */
+size_t url_origin_len(const char *url);
+
+void hosts_init(cr_client *client);
+void hosts_free(cr_client *client);
+/* The URL's host, for a transfer that will point to it. NULL: out of memory. */
+client_host *host_acquire(cr_client *client, const char *url);
+void host_release(cr_client *client, client_host *host);
+/* first: it has waited before. */
+void host_enqueue(cr_transfer *transfer, bool first);
+void host_dequeue(cr_transfer *transfer);
+/* Takes the transfer out of its queue that may be admitted next; NULL: none. */
+cr_transfer *hosts_next(cr_client *client);
+/* It is in curl now. */
+void host_count(cr_transfer *transfer);
+/* Its head has come. */
+void host_on_answer(cr_transfer *transfer);
+/* It leaves curl, with or without a head. */
+void host_uncount(cr_transfer *transfer);
+/* Stops counting it when it takes too long; else the time when it will, UINT64_MAX for never. */
+uint64_t host_check_stuck(cr_transfer *transfer, uint64_t now_ms);
+
 /* ---- client_socket.c ---- */
 
 int client_on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *socket);
@@ -135,6 +205,15 @@ void transfer_on_curl_done(cr_transfer *transfer, CURLcode code);
 /* Ends it when its time is over; else the time when it will be, UINT64_MAX for never. */
 uint64_t transfer_check_deadline(cr_transfer *transfer, uint64_t now_ms);
 size_t transfer_on_header(char *line, size_t size, size_t count, void *handle);
+/* From curl's callbacks: the transfer will end with this code, whatever curl calls it. */
+void transfer_refuse(cr_transfer *transfer, cr_transfer_code code, const char *message);
+void transfer_set_result(cr_transfer *transfer, cr_transfer_code code, const char *message);
+void transfer_progressed(cr_transfer *transfer);
+void transfer_watch_deadline(cr_transfer *transfer);
+void transfer_turn_later(cr_transfer *transfer);
+
+/* ---- transfer_body.c ---- */
+
 size_t transfer_on_body(char *bytes, size_t size, size_t count, void *handle);
 
 /* ---- transfer_peer.c ---- */

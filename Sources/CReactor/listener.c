@@ -2,11 +2,14 @@
  *
  *   - Accepting is our own (accept.c, with uv_poll and accept4) because uv_listen can't be paused,
  *     and spins when descriptors run out and libuv's spare one is gone.
+ *   - Before a socket of our own is closed, what waits in its backlog is accepted: it would be
+ *     reset. A shared socket's backlog is left to whoever goes on listening.
  *   - The listener is freed when it is closing, both its handles are closed and its last
  *     connection is gone.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -21,14 +24,17 @@ static void listener_free(cr_listener *l) {
   if (l->fd >= 0) close(l->fd);
   if (l->reserve >= 0) close(l->reserve);
   cr_tls_free(l->tls);
-  peers_close(&l->peers);
+  free(l->proxies);
   free(l->refusal);
+  peers_free(&l->peers);
   free(l);
 }
 
 static void listener_on_closed(uv_handle_t *handle) {
   cr_listener *l = handle->data;
-  if (--l->handles == 0) listener_free(l);
+  if (--l->handles > 0) return;
+  if (l->callbacks.on_closed) l->callbacks.on_closed(l->callbacks.context);
+  listener_free(l);
 }
 
 /* The timer is needed until the last connection is gone, and is closed with it. */
@@ -47,6 +53,19 @@ void listener_remove(cr_conn *conn) {
   l->connections--;
   listener_resume(l);
   listener_end_if_unused(l);
+}
+
+/* Makes a socket of somebody else's as ours are. A negative errno when it does not listen. */
+static int prepare_socket(int fd) {
+  int on = 1, listens = 0;
+  socklen_t length = sizeof listens;
+  if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length)) return -errno;
+  if (!listens) return -EINVAL;
+  int flags = fcntl(fd, F_GETFL);
+  if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) || fcntl(fd, F_SETFD, FD_CLOEXEC) ||
+      setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on))
+    return -errno;
+  return 0;
 }
 
 static int bind_and_listen(const struct addrinfo *address, int *out) {
@@ -113,6 +132,7 @@ static void listener_for_all(cr_listener *l, void (*act)(cr_conn *)) {
 }
 
 void cr_listener_close(cr_listener *l) {
+  if (!l->closing && !l->is_shared) accept_connections(l, LIMIT_BACKLOG);
   listener_stop_accepting(l);
   listener_for_all(l, conn_retire);
   listener_end_if_unused(l);
@@ -125,41 +145,100 @@ static void listener_on_loop_end(cr_loop_member *member) {
   listener_end_if_unused(l);
 }
 
-/* What needs memory or a descriptor; listener_free undoes it. */
-static int listener_set_up(cr_listener *l, const cr_listener_config *config, char *message) {
+static int take_networks(const char *text, address_network **networks, int *count,
+                         char *message) {
   const char *bad = "";
   size_t bad_len = 0;
-  int result = peers_open(&l->peers, config->max_connections_per_address,
-                          config->unlimited_networks, &bad, &bad_len);
-  if (result == CR_EINVALID)
-    snprintf(message, CR_MESSAGE_BYTES, "not an IP network: \"%.*s\"",
-             (int)(bad_len < 100 ? bad_len : 100), bad);
+  *count = address_networks_parse(text ? text : "", networks, &bad, &bad_len);
+  if (*count >= 0) return CR_OK;
+  if (*count == -2) return CR_EMEMORY;
+  snprintf(message, CR_MESSAGE_BYTES, "not an IP network: \"%.*s\"",
+           (int)(bad_len < 100 ? bad_len : 100), bad);
+  return CR_EINVALID;
+}
+
+/* What of a configuration needs memory; made whole before anything is changed. */
+typedef struct {
+  address_network *proxies, *shared;
+  int proxy_count, shared_count;
+  char *refusal;
+} listener_parts;
+
+static int parts_make(listener_parts *parts, const cr_listener_config *config, char *message) {
+  int result = take_networks(config->proxy_networks, &parts->proxies, &parts->proxy_count, message);
   if (result != CR_OK) return result;
-  if (config->refusal_len > 0) {
-    l->refusal = malloc(config->refusal_len);
-    if (!l->refusal) return CR_EMEMORY;
-    memcpy(l->refusal, config->refusal, config->refusal_len);
-    l->refusal_len = config->refusal_len;
-  }
-  l->fd = open_socket(config->host, config->port, message);
-  if (l->fd < 0) return CR_ESYSTEM;
-  accept_keep_reserve(l);
-  int error = uv_poll_init(&l->loop->uv, &l->poll, l->fd);
-  if (!error) return CR_OK;
-  snprintf(message, CR_MESSAGE_BYTES, "can't listen on %s:%u: %s", config->host, config->port,
-           uv_strerror(error));
-  return CR_ESYSTEM;
+  result = take_networks(config->shared_networks, &parts->shared, &parts->shared_count, message);
+  if (result != CR_OK || config->refusal_len == 0) return result;
+  parts->refusal = malloc(config->refusal_len);
+  if (!parts->refusal) return CR_EMEMORY;
+  memcpy(parts->refusal, config->refusal, config->refusal_len);
+  return CR_OK;
+}
+
+static void parts_free(listener_parts *parts) {
+  free(parts->proxies);
+  free(parts->shared);
+  free(parts->refusal);
 }
 
 static void listener_set_waits(cr_listener *l, const cr_listener_config *config) {
   uint32_t head = config->head_timeout_ms, idle = config->idle_timeout_ms;
-  l->waits[WAIT_HANDSHAKE].ms = LIMIT_TLS_HANDSHAKE_MS;
-  l->waits[WAIT_FIRST].ms = head && (head < idle || !idle) ? head : idle;
-  l->waits[WAIT_IDLE].ms = idle;
-  l->waits[WAIT_HEAD].ms = l->waits[WAIT_DROP].ms = head;
-  l->waits[WAIT_BODY].ms = config->body_timeout_ms;
-  l->waits[WAIT_STALL].ms = config->write_stall_ms;
-  l->waits[WAIT_LINGER].ms = LIMIT_LINGER_MS;
+  wait_change(l, WAIT_PROXY, head);
+  wait_change(l, WAIT_HANDSHAKE, LIMIT_TLS_HANDSHAKE_MS);
+  wait_change(l, WAIT_FIRST, head && (head < idle || !idle) ? head : idle);
+  wait_change(l, WAIT_IDLE, idle);
+  wait_change(l, WAIT_HEAD, head);
+  wait_change(l, WAIT_DROP, head);
+  wait_change(l, WAIT_BODY, config->body_timeout_ms);
+  wait_change(l, WAIT_STALL, config->write_stall_ms);
+  wait_change(l, WAIT_LINGER, LIMIT_LINGER_MS);
+  wait_change(l, WAIT_RETIRED, LIMIT_RETIRED_MS);
+}
+
+static int listener_configure(cr_listener *l, const cr_listener_config *config, char *message) {
+  listener_parts parts = {0};
+  int result = parts_make(&parts, config, message);
+  if (result == CR_OK) result = peers_limit(&l->peers, config->max_connections_per_address);
+  if (result != CR_OK) {
+    if (result == CR_EMEMORY) snprintf(message, CR_MESSAGE_BYTES, "out of memory");
+    parts_free(&parts);
+    return result;
+  }
+  listener_parts old = {.proxies = l->proxies, .shared = l->peers.shared, .refusal = l->refusal};
+  parts_free(&old);
+  l->proxies = parts.proxies;
+  l->proxy_count = parts.proxy_count;
+  l->peers.shared = parts.shared;
+  l->peers.shared_count = parts.shared_count;
+  l->refusal = parts.refusal;
+  l->refusal_len = config->refusal_len;
+  l->max_connections = config->max_connections;
+  cr_tls *before = l->tls;
+  l->tls = config->tls;
+  if (l->tls) l->tls->references++;
+  cr_tls_free(before);
+  listener_set_waits(l, config);
+  return CR_OK;
+}
+
+int cr_listener_reconfigure(cr_listener *l, const cr_listener_config *config, char *message) {
+  message[0] = '\0';
+  int result = listener_configure(l, config, message);
+  if (result == CR_OK) listener_resume(l);
+  return result;
+}
+
+static int listener_take_socket(cr_listener *l, const cr_listener_config *config, char *message) {
+  l->is_shared = config->fd >= 0;
+  l->fd = l->is_shared ? config->fd : open_socket(config->host, config->port, message);
+  if (l->fd < 0) return CR_ESYSTEM;
+  int error = l->is_shared ? prepare_socket(l->fd) : 0;
+  if (!error) error = uv_poll_init(&l->loop->uv, &l->poll, l->fd);
+  if (!error) return CR_OK;
+  snprintf(message, CR_MESSAGE_BYTES, "can't listen on %s:%u: %s", config->host, config->port,
+           uv_strerror(error));
+  if (l->is_shared) l->fd = -1; /* it stays its owner's */
+  return CR_ESYSTEM;
 }
 
 int cr_listener_open(cr_loop *loop, const cr_listener_config *config,
@@ -170,28 +249,27 @@ int cr_listener_open(cr_loop *loop, const cr_listener_config *config,
     return CR_ESTATE;
   }
   cr_listener *l = calloc(1, sizeof *l);
-  int result = CR_EMEMORY;
-  if (l) {
-    l->loop = loop;
-    l->fd = l->reserve = -1;
-    result = listener_set_up(l, config, message);
+  if (!l) {
+    snprintf(message, CR_MESSAGE_BYTES, "out of memory");
+    return CR_EMEMORY;
   }
-  if (result == CR_EMEMORY) snprintf(message, CR_MESSAGE_BYTES, "out of memory");
+  l->loop = loop;
+  l->fd = l->reserve = -1;
+  uv_timer_init(&loop->uv, &l->timer);
+  l->poll.data = l->timer.data = l;
+  int result = listener_configure(l, config, message);
+  if (result == CR_OK) result = listener_take_socket(l, config, message);
   if (result != CR_OK) {
-    if (l) listener_free(l);
+    l->handles = 1;
+    uv_close((uv_handle_t *)&l->timer, listener_on_closed);
     return result;
   }
   /* A write to a socket that the client reset is an error to us, not a signal. */
   signal(SIGPIPE, SIG_IGN);
-  uv_timer_init(&loop->uv, &l->timer);
-  l->poll.data = l->timer.data = l;
+  accept_keep_reserve(l);
   l->handles = 2;
   l->port = bound_port(l->fd);
-  l->max_connections = config->max_connections;
   l->callbacks = callbacks;
-  l->tls = config->tls;
-  if (l->tls) l->tls->references++;
-  listener_set_waits(l, config);
   loop_add_member(loop, &l->member, listener_on_loop_end);
   listener_start(l);
   *out = l;

@@ -33,20 +33,18 @@ static peer_count **peers_bucket(const peer_limit *limit, const address *key) {
   return &limit->buckets[hash >> 54];
 }
 
-int peers_open(peer_limit *limit, uint32_t most, const char *unlimited, const char **bad,
-               size_t *bad_len) {
+int peers_limit(peer_limit *limit, uint32_t most) {
+  if (most > 0 && !limit->buckets) {
+    limit->buckets = calloc(BUCKETS, sizeof *limit->buckets);
+    if (!limit->buckets) return CR_EMEMORY;
+    limit->seed = uv_hrtime() ^ (uintptr_t)limit;
+  }
   limit->most = most;
-  if (most == 0) return CR_OK;
-  int count = address_networks_parse(unlimited ? unlimited : "", &limit->unlimited, bad, bad_len);
-  if (count == -1) return CR_EINVALID;
-  limit->unlimited_count = count;
-  limit->seed = uv_hrtime() ^ (uintptr_t)limit;
-  limit->buckets = count >= 0 ? calloc(BUCKETS, sizeof *limit->buckets) : NULL;
-  return limit->buckets ? CR_OK : CR_EMEMORY;
+  return CR_OK;
 }
 
-void peers_close(peer_limit *limit) {
-  free(limit->unlimited);
+void peers_free(peer_limit *limit) {
+  free(limit->shared);
   free(limit->buckets); /* empty: the last connection is gone */
 }
 
@@ -54,8 +52,7 @@ peer_verdict peers_enter(cr_conn *conn) {
   peer_limit *limit = &conn->listener->peers;
   if (limit->most == 0) return PEER_WELCOME;
   address key = peer_address(conn);
-  for (int i = 0; i < limit->unlimited_count; i++)
-    if (address_in_network(&key, &limit->unlimited[i])) return PEER_WELCOME;
+  if (address_in_networks(&key, limit->shared, limit->shared_count)) return PEER_WELCOME;
   if (conn->peer_family != AF_INET)
     memset(key.bytes + SHARED_PREFIX, 0, sizeof key.bytes - SHARED_PREFIX);
   peer_count **bucket = peers_bucket(limit, &key), *peer = *bucket;

@@ -3,11 +3,10 @@
  * States: QUEUED -> ACTIVE -> FINISHED -> freed; from QUEUED straight to FINISHED as well.
  *   - on_head and on_done come from transfer_on_turn alone, a deferred call: never from inside a
  *     cr_* call or one of curl's callbacks. on_done is followed by the free, and by nothing else.
- *   - Body bytes reach nobody before on_head was delivered and a consumer was named: curl is
- *     paused until then, and a transfer that finishes meanwhile keeps its end.
+ *   - Body bytes reach nobody before on_head was delivered and a consumer was named
+ *     (transfer_body.c); a transfer that finishes meanwhile keeps its end.
  *   - Inside curl's callbacks nothing is removed or freed: they note why they broke it off.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,14 +15,22 @@
 static bool transfer_end_is_due(const cr_transfer *t) {
   if (t->state != TRANSFER_FINISHED) return false;
   return t->cancelled || !t->head_complete ||
-         (t->head_delivered && t->consumer != CONSUMER_NONE);
+         (t->head_delivered && t->consumer != CONSUMER_NONE && !t->early);
 }
 
-static void transfer_turn_later(cr_transfer *t) { loop_defer(t->client->loop, &t->turn); }
+void transfer_turn_later(cr_transfer *t) { loop_defer(t->client->loop, &t->turn); }
 
-static void transfer_set_result(cr_transfer *t, cr_transfer_code code, const char *message) {
+/* snprintf's "%s", for a tenth of the price. */
+static void set_text(char *to, size_t size, const char *from) {
+  size_t len = strlen(from);
+  if (len >= size) len = size - 1;
+  memcpy(to, from, len);
+  to[len] = 0;
+}
+
+void transfer_set_result(cr_transfer *t, cr_transfer_code code, const char *message) {
   t->code = code;
-  snprintf(t->message, sizeof t->message, "%s", message);
+  set_text(t->message, sizeof t->message, message);
   for (char *c = t->message; *c; c++)
     if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?';
 }
@@ -31,16 +38,21 @@ static void transfer_set_result(cr_transfer *t, cr_transfer_code code, const cha
 static void transfer_note_peer(cr_transfer *t) {
   const char *peer = NULL;
   curl_easy_getinfo(t->handle->easy, CURLINFO_PRIMARY_IP, &peer);
-  snprintf(t->address, sizeof t->address, "%s", peer ? peer : "");
+  set_text(t->address, sizeof t->address, peer ? peer : "");
+}
+
+static void transfer_leave_curl(cr_transfer *t) {
+  client_handle *handle = t->handle;
+  t->handle = NULL;
+  host_uncount(t);
+  client_release(t->client, handle);
 }
 
 static void transfer_finish(cr_transfer *t, cr_transfer_code code, const char *message) {
-  if (t->state == TRANSFER_QUEUED) TAILQ_REMOVE(&t->client->queue, t, queue_link);
+  if (t->state == TRANSFER_QUEUED) host_dequeue(t);
   if (t->state == TRANSFER_ACTIVE) {
-    transfer_note_peer(t);
-    client_handle *handle = t->handle;
-    t->handle = NULL;
-    client_release(t->client, handle);
+    if (!t->head_complete) transfer_note_peer(t);
+    transfer_leave_curl(t);
   }
   t->state = TRANSFER_FINISHED;
   t->paused = false;
@@ -55,14 +67,11 @@ static void transfer_finish(cr_transfer *t, cr_transfer_code code, const char *m
 static bool transfer_connect_to_avoided(cr_transfer *t, cr_transfer_code code) {
   if (t->addresses_avoided == 0 || t->cancelled) return false;
   if (code != CR_TRANSFER_CONNECT_FAILED && code != CR_TRANSFER_ADDRESS_REFUSED) return false;
-  client_release(t->client, t->handle);
-  t->handle = NULL;
+  transfer_leave_curl(t);
   t->avoided_count = 0;
   t->addresses_avoided = t->addresses_refused = t->sockets_opened = 0;
   t->message[0] = 0;
-  t->state = TRANSFER_QUEUED;
-  TAILQ_INSERT_HEAD(&t->client->queue, t, queue_link);
-  client_pump_later(t->client);
+  host_enqueue(t, true);
   return true;
 }
 
@@ -74,11 +83,15 @@ void transfer_on_curl_done(cr_transfer *t, CURLcode code) {
     transfer_finish(t, t->code, refused);
     return;
   }
+  if (code == CURLE_OK) {
+    transfer_finish(t, CR_TRANSFER_OK, "");
+    return;
+  }
   cr_transfer_code mapped = transfer_code(t, code);
   if (transfer_connect_to_avoided(t, mapped)) return;
   const char *text = t->handle->error[0] ? t->handle->error : curl_easy_strerror(code);
   if (mapped == CR_TRANSFER_ADDRESS_REFUSED) text = t->message;
-  snprintf(message, sizeof message, "%s", code == CURLE_OK ? "" : text);
+  set_text(message, sizeof message, text);
   transfer_finish(t, mapped, message);
 }
 
@@ -88,7 +101,7 @@ void transfer_on_admission_failed(cr_transfer *t, CURLcode code) {
 }
 
 /* From curl's callbacks: the transfer will end with this code, whatever curl calls it. */
-static void transfer_refuse(cr_transfer *t, cr_transfer_code code, const char *message) {
+void transfer_refuse(cr_transfer *t, cr_transfer_code code, const char *message) {
   if (t->refusal) return;
   t->refusal = true;
   transfer_set_result(t, code, message);
@@ -100,7 +113,7 @@ static uint64_t transfer_deadline(const cr_transfer *t) {
   if (t->state == TRANSFER_FINISHED) return UINT64_MAX;
   if (!t->head_complete)
     return t->first_byte_timeout_ms ? t->start_ms + t->first_byte_timeout_ms : UINT64_MAX;
-  return t->stall_timeout_ms && !t->paused ? t->progress_ms + t->stall_timeout_ms : UINT64_MAX;
+  return t->stall_timeout_ms && !t->paused && !t->early ? t->progress_ms + t->stall_timeout_ms : UINT64_MAX;
 }
 
 uint64_t transfer_check_deadline(cr_transfer *t, uint64_t now_ms) {
@@ -111,11 +124,11 @@ uint64_t transfer_check_deadline(cr_transfer *t, uint64_t now_ms) {
   return UINT64_MAX;
 }
 
-static void transfer_progressed(cr_transfer *t) {
+void transfer_progressed(cr_transfer *t) {
   t->progress_ms = uv_now(&t->client->loop->uv);
 }
 
-static void transfer_watch_deadline(cr_transfer *t) {
+void transfer_watch_deadline(cr_transfer *t) {
   client_watch_deadline(t->client, transfer_deadline(t));
 }
 
@@ -153,7 +166,8 @@ static bool transfer_complete_head(cr_transfer *t) {
     (void)curl_easy_setopt(t->handle->easy, CURLOPT_FORBID_REUSE, 1L);
   transfer_progressed(t);
   transfer_watch_deadline(t);
-  transfer_turn_later(t);
+  transfer_turn_later(t); /* before others are admitted: its own callbacks come first */
+  host_on_answer(t);
   return true;
 }
 
@@ -176,120 +190,15 @@ size_t transfer_on_header(char *line, size_t size, size_t count, void *context) 
   return !is_last || transfer_complete_head(t) ? len : 0;
 }
 
-/* ---- the body ---- */
-
-static bool transfer_grow_collected(cr_transfer *t, size_t needed) {
-  if (needed <= t->collected_capacity) return true;
-  size_t capacity = t->collected_capacity ? t->collected_capacity * 2 : 4096;
-  if (t->collected_capacity == 0 && t->head.has_content_length &&
-      t->head.content_length <= t->collect_max)
-    capacity = (size_t)t->head.content_length;
-  if (capacity < needed) capacity = needed;
-  uint8_t *grown = realloc(t->collected, capacity);
-  if (!grown) return false;
-  t->collected = grown;
-  t->collected_capacity = capacity;
-  return true;
-}
-
-static bool transfer_collect_bytes(cr_transfer *t, const char *bytes, size_t n) {
-  if (n > t->collect_max - t->collected_len) {
-    transfer_refuse(t, CR_TRANSFER_TOO_LARGE, "body over the limit");
-    return false;
-  }
-  if (!transfer_grow_collected(t, t->collected_len + n)) {
-    transfer_refuse(t, CR_TRANSFER_BROKEN, "out of memory");
-    return false;
-  }
-  memcpy(t->collected + t->collected_len, bytes, n);
-  t->collected_len += n;
-  return true;
-}
-
-size_t transfer_on_body(char *bytes, size_t size, size_t count, void *context) {
-  client_handle *handle = context;
-  cr_transfer *t = handle->transfer;
-  size_t n = size * count;
-  if (n == 0) return 0;
-  if (t->cancelled) return 0;
-  if (t->consumer == CONSUMER_COLLECT && !transfer_collect_bytes(t, bytes, n)) return 0;
-  ssize_t taken = t->consumer == CONSUMER_NONE ? 0 : (ssize_t)n;
-  if (t->consumer == CONSUMER_SINK)
-    taken = t->sink_callbacks.on_bytes(t->sink, (const uint8_t *)bytes, n);
-  if (taken == SINK_TOO_MUCH)
-    transfer_refuse(t, CR_TRANSFER_TOO_LARGE, "more body than was declared");
-  if (taken == SINK_ENOUGH) {
-    t->body_bytes += n;
-    transfer_refuse(t, CR_TRANSFER_OK, "");
-  }
-  if (taken < 0) return 0;
-  if (taken == 0) {
-    t->paused = true;
-    return CURL_WRITEFUNC_PAUSE;
-  }
-  t->body_bytes += n;
-  transfer_progressed(t);
-  return n;
-}
-
-/* Lets curl read again. Outside curl only; what curl holds back is delivered in here. */
-static void transfer_unpause(cr_transfer *t) {
-  cr_client *client = t->client;
-  t->paused = false;
-  transfer_progressed(t);
-  client->in_curl++;
-  CURLcode code = curl_easy_pause(t->handle->easy, CURLPAUSE_CONT);
-  client->in_curl--;
-  if (code != CURLE_OK) { /* broken off by transfer_on_body: curl does not report that again */
-    transfer_on_curl_done(t, code);
-    return;
-  }
-  if (!t->paused) transfer_watch_deadline(t);
-  client_action(client, CURL_SOCKET_TIMEOUT, 0);
-}
-
-void transfer_resume(cr_transfer *t) {
-  if (t->state != TRANSFER_ACTIVE || !t->paused || t->cancelled) return;
-  if (t->client->in_curl) {
-    t->resume_wanted = true;
-    transfer_turn_later(t);
-    return;
-  }
-  transfer_unpause(t);
-}
-
-static int transfer_set_consumer(cr_transfer *t, transfer_consumer consumer) {
-  if (!t->head_delivered || t->cancelled || t->ending || t->consumer != CONSUMER_NONE)
-    return CR_ESTATE;
-  t->consumer = consumer;
-  if (t->state == TRANSFER_FINISHED) transfer_turn_later(t);
-  return CR_OK;
-}
-
-int transfer_set_sink(cr_transfer *t, const transfer_sink *callbacks, void *sink) {
-  int result = transfer_set_consumer(t, CONSUMER_SINK);
-  if (result != CR_OK) return result;
-  t->sink_callbacks = *callbacks;
-  t->sink = sink;
-  transfer_resume(t);
-  return CR_OK;
-}
-
-int cr_transfer_collect(cr_transfer *t, size_t max) {
-  int result = transfer_set_consumer(t, CONSUMER_COLLECT);
-  if (result != CR_OK) return result;
-  t->collect_max = max;
-  transfer_resume(t);
-  return CR_OK;
-}
-
 /* ---- the callbacks ---- */
 
 static void transfer_free(cr_transfer *t) {
   cr_client *client = t->client;
   loop_cancel_deferred(client->loop, &t->turn);
   TAILQ_REMOVE(&client->all, t, all_link);
+  host_release(client, t->host);
   free(t->head_bytes);
+  free(t->early);
   free(t->collected);
   free(t->request);
   free(t->avoided);
@@ -348,8 +257,10 @@ int cr_transfer_start(cr_client *client, const cr_transfer_request *request,
   if (!t) return CR_EMEMORY;
   int result = transfer_request_copy(request, &t->request);
   if (result == CR_OK) result = transfer_avoid(t, request->avoid);
+  if (result == CR_OK && !(t->host = host_acquire(client, request->url))) result = CR_EMEMORY;
   if (result != CR_OK) {
     free(t->request);
+    free(t->avoided);
     free(t);
     return result;
   }
@@ -364,11 +275,9 @@ int cr_transfer_start(cr_client *client, const cr_transfer_request *request,
   t->fresh_connection = request->fresh_connection;
   t->close_on_error = request->close_on_error;
   t->start_ms = uv_now(&client->loop->uv);
-  t->state = TRANSFER_QUEUED;
   TAILQ_INSERT_TAIL(&client->all, t, all_link);
-  TAILQ_INSERT_TAIL(&client->queue, t, queue_link);
+  host_enqueue(t, false);
   transfer_watch_deadline(t);
-  client_pump_later(client);
   *out = t;
   return CR_OK;
 }

@@ -62,12 +62,24 @@ static int check_headers(const cr_transfer_request *from, size_t *count, bool *c
   return CR_OK;
 }
 
+/* len: without a fragment, which is not for servers. */
 static int check_url(const char *url, size_t *len) {
-  *len = strlen(url);
+  *len = strcspn(url, "#");
   if (*len > LIMIT_URL_BYTES) return CR_ETOOLARGE;
   for (size_t i = 0; i < *len; i++)
     if (url[i] <= 0x20 || url[i] >= 0x7f) return CR_EINVALID;
-  return strstr(url, "://") ? CR_OK : CR_EINVALID;
+  const char *scheme_end = strstr(url, "://");
+  return scheme_end && (size_t)(scheme_end - url) < *len ? CR_OK : CR_EINVALID;
+}
+
+/* "http://host?a" is asked for as "http://host/?a". Returns where the target begins. */
+static char *copy_url(char *to, const char *from, size_t len) {
+  size_t origin = url_origin_len(from), slash = from[origin] == '/' ? 0 : 1;
+  memcpy(to, from, origin);
+  to[origin] = '/';
+  memcpy(to + origin + slash, from + origin, len - origin);
+  to[len + slash] = 0;
+  return to + origin;
 }
 
 /* curl reads "Name:" without a value as "leave it out", and "Name;" as an empty value. */
@@ -95,15 +107,16 @@ int transfer_request_copy(const cr_transfer_request *from, transfer_request **ou
   if (result != CR_OK) return result;
 
   size_t list_bytes = (header_count + 2) * sizeof(struct curl_slist);
-  size_t fixed = sizeof(transfer_request) + list_bytes + url_len + 1 + from->headers_len;
+  size_t url_bytes = url_len + sizeof "/";
+  size_t fixed = sizeof(transfer_request) + list_bytes + url_bytes + from->headers_len;
   if (from->body_len > SIZE_MAX - fixed) return CR_ETOOLARGE;
   transfer_request *copy = malloc(fixed + from->body_len);
   if (!copy) return CR_EMEMORY;
   struct curl_slist *list = (struct curl_slist *)(void *)(copy + 1), *next = list;
   char *url = (char *)list + list_bytes;
-  char *headers = url + url_len + 1;
+  char *headers = url + url_bytes;
   char *body = headers + from->headers_len;
-  memcpy(url, from->url, url_len + 1);
+  char *target = copy_url(url, from->url, url_len);
   if (from->headers_len > 0) memcpy(headers, from->headers, from->headers_len);
   if (from->body_len > 0) memcpy(body, from->body, from->body_len);
 
@@ -119,6 +132,7 @@ int transfer_request_copy(const cr_transfer_request *from, transfer_request **ou
   if (next != list) next[-1].next = NULL;
   *copy = (transfer_request){.method = method,
                              .url = url,
+                             .target = target,
                              .body = body,
                              .body_len = from->body_len,
                              .headers = next == list ? NULL : list};
@@ -126,13 +140,22 @@ int transfer_request_copy(const cr_transfer_request *from, transfer_request **ou
   return CR_OK;
 }
 
+/* A proxy that is asked for http:// URLs needs them whole, from curl's parser. All others go by the
+ * host's parsed URL, with the target as it stands: that saves the parsing. */
+static bool transfer_needs_url(const cr_transfer *t) {
+  return t->client->use_environment_proxy && strncmp(t->host->origin, "http:", 5) == 0;
+}
+
 CURLcode transfer_configure(cr_transfer *t, client_handle *handle) {
   const transfer_request *request = t->request;
   CURL *easy = handle->easy;
-  CURLcode failed = CURLE_OK;
+  bool needs_url = transfer_needs_url(t);
+  CURLcode failed = t->host->url ? CURLE_OK : CURLE_URL_MALFORMAT;
 #define SET(option, value) \
   if (failed == CURLE_OK) failed = curl_easy_setopt(easy, option, value)
-  SET(CURLOPT_URL, request->url);
+  if (needs_url) SET(CURLOPT_URL, request->url);
+  SET(CURLOPT_CURLU, needs_url ? NULL : t->host->url);
+  SET(CURLOPT_REQUEST_TARGET, needs_url ? NULL : request->target);
   SET(CURLOPT_HTTPHEADER, request->headers);
   SET(CURLOPT_CONNECTTIMEOUT_MS, (long)t->connect_timeout_ms);
   /* A resolver's thread that hangs is left behind: the loop must not wait for it to end. */

@@ -25,12 +25,24 @@ import Reactor
     }
   }
 
-  private let inFlight: Int
-  private let perCredential: Int
+  private var inFlight: Int
+  private var perCredential: Int
   private let waitMilliseconds: UInt64
   private var lines: [String: Line] = [:]
   private(set) var waited = 0
   private(set) var refused = 0
+
+  convenience init(_ configuration: Configuration) {
+    self.init(
+      inFlight: Int(configuration.maxRequestsInFlight),
+      perCredential: Int(configuration.maxRequestsPerCredential))
+  }
+
+  /// Holds for requests from now on; who waits already keeps waiting for a place.
+  func limit(as configuration: Configuration) {
+    inFlight = Int(configuration.maxRequestsInFlight)
+    perCredential = Int(configuration.maxRequestsPerCredential)
+  }
 
   /// Credentials that are remembered.
   var remembered: Int { lines.count }

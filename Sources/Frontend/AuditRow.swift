@@ -20,7 +20,7 @@ import Reactor
       requestID: log.newRequest(nowMicroseconds: exchange.startedAt.wall),
       startMicroseconds: exchange.startedAt.wall, method: head.method, operation: "Unknown",
       remoteIP: proxies.client(
-        peer: exchange.peerAddress, forwarded: head.values(of: "x-forwarded-for")),
+        peer: exchange.clientAddress, forwarded: head.values(of: "x-forwarded-for")),
       peerIP: exchange.peerAddress, userAgent: head["user-agent"] ?? "")
     intent.host = head["host"]
     intent.range = head["range"]

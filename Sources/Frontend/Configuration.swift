@@ -10,6 +10,14 @@ public enum SignaturePolicy: String, Sendable, CaseIterable {
   case verify
 }
 
+/// From whom headers of the PROXY protocol are taken.
+public enum ProxyProtocol: String, Sendable, CaseIterable {
+  /// Nobody.
+  case off
+  /// The trusted proxies, which must send one.
+  case trusted
+}
+
 public struct Configuration: Sendable {
   /// What users and the OAuth redirect use; no trailing slash.
   public var baseURL: BaseURL
@@ -18,6 +26,8 @@ public struct Configuration: Sendable {
   public var signatures: SignaturePolicy = .any
   /// CIDR texts of peers whose X-Forwarded-For is believed.
   public var trustedProxies: [String] = []
+  /// Whether connections of these peers begin with a header of the PROXY protocol.
+  public var proxyProtocol = ProxyProtocol.off
   /// PEM file that Globus and collections are trusted by; nil: the system's.
   public var upstreamCA: String?
   /// CIDR texts of private networks where collections may be.

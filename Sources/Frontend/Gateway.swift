@@ -18,8 +18,9 @@ import Reactor
   private let signIn: any SignInHandling
   private let tokens: ContinuationToken
   private let logger: Logger
-  let admission: Admission
+  private(set) var admission: Admission
   private var isRefusing = false
+  private let refusedConnections: RefusedConnections
   let metrics: Metrics
 
   init(
@@ -33,25 +34,48 @@ import Reactor
     self.configuration = configuration
     self.proxies = proxies
     authenticator = Authenticator(sealer: sealer, policy: configuration.signatures)
-    admission = Admission(
-      inFlight: Int(configuration.maxRequestsInFlight),
-      perCredential: Int(configuration.maxRequestsPerCredential))
+    admission = Admission(configuration)
     self.audit = audit
     self.collections = collections
     self.signIn = signIn
     self.tokens = tokens
     self.metrics = metrics
     self.logger = logger
+    refusedConnections = RefusedConnections(logger)
+    metrics.refusedConnections = refusedConnections
   }
 
   /// A gateway to Globus. Throws what is wrong with the configuration.
   public convenience init(
     _ configuration: Configuration, keyring: Keyring, audit: AuditLog, logger: Logger
   ) throws(GatewayError) {
+    try self.init(
+      configuration, keyring: keyring, audit: audit, metrics: Metrics(), logger: logger)
+  }
+
+  /// The gateway to hand requests to from now on; those that this one has, it ends. Throws what is
+  /// wrong with the configuration.
+  public func successor(
+    _ configuration: Configuration, keyring: Keyring
+  ) throws(GatewayError) -> Gateway {
+    let next = try Gateway(
+      configuration, keyring: keyring, audit: audit, metrics: metrics, logger: logger)
+    next.isRefusing = isRefusing
+    admission.limit(as: configuration)
+    next.admission = admission
+    return next
+  }
+
+  /// Counts that an operator asked for a successor, and whether it was refused.
+  public func countReload(isRefused: Bool) { metrics.reloads[isRefused ? 1 : 0] += 1 }
+
+  private convenience init(
+    _ configuration: Configuration, keyring: Keyring, audit: AuditLog, metrics: Metrics,
+    logger: Logger
+  ) throws(GatewayError) {
     do {
       let sealer = try CredentialSealer(
         keyring: keyring, origin: configuration.baseURL.description)
-      let metrics = Metrics()
       let transfer = try TransferClient(configuration, failures: metrics.failures)
       let collections = GlobusCollections(
         transfer: transfer,
@@ -67,6 +91,11 @@ import Reactor
     } catch {
       throw GatewayError(message: "\(error)")
     }
+  }
+
+  /// A connection was reset for what its peer sent in place of a PROXY header.
+  public func connectionRefused(peer: String, reason: String) {
+    refusedConnections.record(peer: peer, reason: reason)
   }
 
   /// Answers one request, malformed ones included, and returns when the answer has ended.
@@ -212,7 +241,9 @@ import Reactor
     }
     let collection = collections.open(id, credential: credential, fingerprint: fingerprint)
     let root = credential.grant(for: id)?.rootFolder?.description ?? ""
-    let signInURL = SignInLink(renewing: credential).url(at: configuration.baseURL)
+    let signInURL = { @Sendable [baseURL = configuration.baseURL] in
+      SignInLink(renewing: credential).url(at: baseURL)
+    }
     if let key = plan.key {
       let request = ObjectRequest(
         collection: collection, key: key, path: root + key.path,

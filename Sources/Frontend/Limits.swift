@@ -20,6 +20,9 @@ enum Limits {
   static let clockSkewSeconds: Int64 = 900
   /// Seconds for which a presigned URL may be valid, as in S3: a week.
   static let presignedSeconds: Int64 = 604_800
+  /// Unsealed credentials kept in memory, and for how many seconds each: as long as a status.
+  static let openedCredentials = 256
+  static let openedCredentialSeconds: Int64 = 5
   /// Signing keys kept in memory, for how many seconds each, and the longest region's bytes.
   static let signingKeys = 256
   static let signingKeySeconds: Int64 = 900
@@ -38,6 +41,8 @@ enum Limits {
   /// Times that a broken transfer is gone on with, and the longest pause before each.
   static let resumes = 3
   static let resumeMilliseconds: UInt64 = 300
+  /// One line of the log in so many about connections without a usable PROXY header: a minute.
+  static let refusedConnectionsLogMicroseconds: UInt64 = 60_000_000
   /// Hops looked at in X-Forwarded-For.
   static let forwardedHops = 32
 }

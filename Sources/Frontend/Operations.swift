@@ -16,7 +16,10 @@ import Reactor
   private var requests: [Series: Int] = [:]
   private var bytes: UInt64 = 0
   var inFlight = 0
+  /// Reloads that were done, and that were refused.
+  var reloads = [0, 0]
   let failures = UpstreamFailures()
+  var refusedConnections: RefusedConnections?
 
   func count(operation: String, _ sent: Sent) {
     requests[Series(operation: operation, status: sent.status), default: 0] += 1
@@ -43,6 +46,7 @@ import Reactor
       "# TYPE globus_s3_frontend_upstream_failures_total counter",
     ]
     lines += failures.lines
+    lines += refusedConnections?.lines ?? []
     lines += [
       "# HELP globus_s3_frontend_response_bytes_total Body bytes handed to clients.",
       "# TYPE globus_s3_frontend_response_bytes_total counter",
@@ -59,12 +63,17 @@ import Reactor
       "# TYPE globus_s3_frontend_audit_moved_aside_total counter",
       "globus_s3_frontend_audit_moved_aside_total \(audit.databasesMovedAside)",
     ]
+    lines += [
+      "# TYPE globus_s3_frontend_reloads_total counter",
+      "globus_s3_frontend_reloads_total{result=\"done\"} \(reloads[0])",
+      "globus_s3_frontend_reloads_total{result=\"refused\"} \(reloads[1])",
+    ]
     return (lines + limits).joined(separator: "\n") + "\n"
   }
 }
 
 @Loop public final class Operations {
-  private let gateway: Gateway
+  public var gateway: Gateway
   private let audit: AuditLog
   private let version: String
   private let servers: @Loop () -> [Server]

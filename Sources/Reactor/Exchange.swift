@@ -40,8 +40,10 @@ public enum BodyError: Error, Sendable {
 /// One request, to be answered exactly once.
 @Loop public final class Exchange {
   public let head: RequestHead
-  /// The peer's numeric address.
+  /// The numeric address that the connection came from.
   public let peerAddress: String
+  /// The client's, as the connection's PROXY header names it; else the peer's.
+  public let clientAddress: String
   public let isTLS: Bool
   /// The how-manieth connection of its listener this is, from 0; modulo 2^32.
   public let connectionNumber: UInt32
@@ -60,6 +62,7 @@ public enum BodyError: Error, Sendable {
     self.connection = connection
     self.head = RequestHead(head)
     peerAddress = String(cString: cr_conn_peer(connection))
+    clientAddress = String(cString: cr_conn_client(connection))
     isTLS = cr_conn_is_tls(connection)
     connectionNumber = cr_conn_number(connection)
     startedAt = (Loop.wallClockMicroseconds, Loop.clockMicroseconds)

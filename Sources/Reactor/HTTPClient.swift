@@ -81,8 +81,11 @@ public struct ResponseHead: Sendable {
     public var allowAnyAddress = false
     /// CIDR texts.
     public var allowedNetworks: [String] = []
-    /// Transfers under way at once; others wait in order.
+    /// Transfers under way at once, those included whose body nobody reads just now.
     public var maxActive: UInt32 = 64
+    /// Of these, those to one host that wait for the answer's head; others wait in order. Nil: as
+    /// many as the host's latency asks for.
+    public var maxUnansweredPerHost: UInt32?
     public var userAgent: String?
     public init() {}
   }
@@ -102,6 +105,7 @@ public struct ResponseHead: Sendable {
           config.allow_any_address = configuration.allowAnyAddress
           config.allowed_networks = networks
           config.max_active = configuration.maxActive
+          config.max_unanswered = configuration.maxUnansweredPerHost ?? 0
           config.user_agent = userAgent
           return withMessage { cr_client_new(LoopExecutor.shared.loop, &config, &raw, $0) }
         }

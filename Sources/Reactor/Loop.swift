@@ -20,6 +20,7 @@ internal import Glibc
     _ main: @escaping @Loop @Sendable () async -> Int32
   ) -> Int32 {
     let outcome = Outcome()
+    cr_keep_freed_memory()
     start {
       outcome.value = await main()
       cr_loop_stop(LoopExecutor.shared.loop)

@@ -1,6 +1,6 @@
 // Server: a listening socket whose requests are handled by one async function.
 //
-// The C listener is given the server unretained; the server keeps itself alive while it listens.
+// The C listener has one reference to the server until its last connection is gone (`onClosed`).
 
 internal import CReactor
 
@@ -10,14 +10,18 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
   public var description: String { message }
 }
 
-/// Certificate chain and private key of a TLS listener.
+/// Certificate chain and private key of a TLS listener. A key of session tickets is used for half a
+/// day; clients with older tickets shake hands in full.
 @Loop public final class TLSIdentity {
   let raw: OpaquePointer
 
   /// Both are PEM files. Throws when they can't be read or don't belong together.
   public init(certificateFile: String, keyFile: String) throws(ReactorError) {
     var raw: OpaquePointer?
-    let (failed, message) = withMessage { cr_tls_new(certificateFile, keyFile, &raw, $0) }
+    let ticketKeyMilliseconds: UInt64 = 12 * 3_600 * 1_000
+    let (failed, message) = withMessage {
+      cr_tls_new(certificateFile, keyFile, ticketKeyMilliseconds, &raw, $0)
+    }
     guard failed == 0, let raw else { throw ReactorError(message: message) }
     self.raw = raw
   }
@@ -54,10 +58,15 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
     public var host: String
     /// 0: a free one.
     public var port: UInt16
+    /// A TCP socket that listens already, in place of host and port; taken over.
+    public var socket: Int32?
     public var limits = Limits()
     /// The whole answer, head and body, to clients that are turned away before their request is
     /// read: over `maxConnectionsPerAddress`, or for want of descriptors. None over TLS.
     public var refusal: [UInt8] = []
+    /// CIDR texts of peers whose connections must begin with a header of the PROXY protocol, version
+    /// 1 or 2, before TLS; it names the client (`Exchange.clientAddress`). From others none is taken.
+    public var proxyProtocolPeers: [String] = []
 
     public init(host: String, port: UInt16) {
       self.host = host
@@ -65,25 +74,31 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
     }
   }
 
+  /// Called when a connection was reset for what came in place of a PROXY header: the peer's address
+  /// and what was wrong, for logs.
+  public typealias Refused = @Loop (_ peer: String, _ reason: String) -> Void
+
   let handler: Handler
+  let refused: Refused
   private var listener: OpaquePointer?
+  private var isClosing = false
 
   /// Listens until `close`. Throws when the address can't be had.
   public init(
-    _ configuration: Configuration, tls: TLSIdentity? = nil, handler: @escaping Handler
+    _ configuration: Configuration, tls: TLSIdentity? = nil,
+    refused: @escaping Refused = { _, _ in }, handler: @escaping Handler
   ) throws(ReactorError) {
     self.handler = handler
+    self.refused = refused
     var callbacks = cr_server_callbacks(
       context: nil, on_request: exchangeOnRequest, on_body: exchangeOnBody,
-      on_room: exchangeOnRoom, on_sent: exchangeOnSent)
+      on_room: exchangeOnRoom, on_sent: exchangeOnSent, on_refused: serverOnRefused,
+      on_closed: serverOnClosed)
     // C calls on as long as a connection lives, which may be longer than the server is referenced.
     callbacks.context = Unmanaged.passRetained(self).toOpaque()
     var listener: OpaquePointer?
-    let (failed, message) = configuration.withCConfig { config in
-      config.tls = tls?.raw
-      return withMessage {
-        cr_listener_open(LoopExecutor.shared.loop, &config, callbacks, &listener, $0)
-      }
+    let (failed, message) = configuration.withConfig(tls) { config in
+      withMessage { cr_listener_open(LoopExecutor.shared.loop, config, callbacks, &listener, $0) }
     }
     guard failed == 0 else {
       Unmanaged.passUnretained(self).release()
@@ -95,7 +110,7 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
   /// The port listened on.
   public var port: UInt16 { listener.map { cr_listener_port($0) } ?? 0 }
 
-  /// Open connections; 0 once closed.
+  /// Open connections, those that are ending included.
   public var connections: UInt32 { listener.map { cr_listener_connections($0) } ?? 0 }
 
   /// Connections that a limit cost, so far.
@@ -127,11 +142,27 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
   func started(_ exchange: Exchange) { exchanges[ObjectIdentifier(exchange)] = exchange }
   func ended(_ exchange: Exchange) { exchanges[ObjectIdentifier(exchange)] = nil }
 
-  /// Stops accepting; requests in flight are answered, then their connections close.
-  public func close() {
-    if let listener { cr_listener_close(listener) }
-    listener = nil
+  /// From now on these hold, but for address and socket: `tls` for new connections. Nothing that
+  /// is open is closed.
+  public func reconfigure(
+    _ configuration: Configuration, tls: TLSIdentity? = nil
+  ) throws(ReactorError) {
+    guard let listener else { return }
+    let (failed, message) = configuration.withConfig(tls) { config in
+      withMessage { cr_listener_reconfigure(listener, config, $0) }
+    }
+    guard failed == 0 else { throw ReactorError(message: message) }
   }
+
+  /// Stops accepting. Requests in flight, and the first ones of connections that have had none, are
+  /// answered, then their connections close; `connections` is 0 when all have.
+  public func close() {
+    guard let listener, !isClosing else { return }
+    isClosing = true
+    cr_listener_close(listener)
+  }
+
+  fileprivate func onClosed() { listener = nil }
 
   /// Gives up on every answer in flight, visibly; their handlers learn of it and return soon.
   public func abort() async {
@@ -139,25 +170,45 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
   }
 }
 
+private func serverOnRefused(
+  _ context: UnsafeMutableRawPointer?, _ peer: UnsafePointer<CChar>, _ reason: UnsafePointer<CChar>
+) {
+  let server = Unmanaged<Server>.fromOpaque(context!).takeUnretainedValue()
+  let (peer, reason) = (String(cString: peer), String(cString: reason))
+  Loop.assumeIsolated { server.refused(peer, reason) }
+}
+
 extension Server.Configuration {
-  fileprivate func withCConfig<T>(_ body: (inout cr_listener_config) -> T) -> T {
-    host.withCString { host in
-      limits.sharedAddresses.joined(separator: ",").withCString { shared in
-        refusal.withUnsafeBytes { refusal in
-          var config = cr_listener_config(
-            host: host, port: port, tls: nil,
-            head_timeout_ms: limits.headTimeoutMilliseconds,
-            idle_timeout_ms: limits.idleTimeoutMilliseconds,
-            body_timeout_ms: limits.bodyTimeoutMilliseconds,
-            write_stall_ms: limits.writeStallMilliseconds,
-            max_connections: limits.maxConnections,
-            max_connections_per_address: limits.maxConnectionsPerAddress,
-            unlimited_networks: shared, refusal: refusal.baseAddress, refusal_len: refusal.count)
-          return body(&config)
+  @Loop fileprivate func withConfig<Result>(
+    _ tls: TLSIdentity?, _ body: (UnsafePointer<cr_listener_config>) -> Result
+  ) -> Result {
+    let proxies = proxyProtocolPeers.joined(separator: ",")
+    let shared = limits.sharedAddresses.joined(separator: ",")
+    return host.withCString { host in
+      proxies.withCString { proxies in
+        shared.withCString { shared in
+          refusal.withUnsafeBytes { refusal in
+            var config = cr_listener_config(
+              host: host, port: port, fd: socket ?? -1, tls: tls?.raw,
+              head_timeout_ms: limits.headTimeoutMilliseconds,
+              idle_timeout_ms: limits.idleTimeoutMilliseconds,
+              body_timeout_ms: limits.bodyTimeoutMilliseconds,
+              write_stall_ms: limits.writeStallMilliseconds,
+              max_connections: limits.maxConnections,
+              max_connections_per_address: limits.maxConnectionsPerAddress,
+              shared_networks: shared, refusal: refusal.baseAddress, refusal_len: refusal.count,
+              proxy_networks: proxies)
+            return body(&config)
+          }
         }
       }
     }
   }
+}
+
+private func serverOnClosed(_ context: UnsafeMutableRawPointer?) {
+  let server = Unmanaged<Server>.fromOpaque(context!).takeRetainedValue()
+  Loop.assumeIsolated { server.onClosed() }
 }
 
 /// Calls C with room for a message; returns its result and what it wrote there.

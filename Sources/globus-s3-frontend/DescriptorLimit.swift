@@ -5,33 +5,23 @@
 // takes two descriptors upstream, the audit a handful.
 
 import Glibc
-import Logging
-import Reactor
 
 enum DescriptorLimit {
-  /// Raises the soft limit to the hard one; how many may be open then.
-  static func raise() -> Int {
+  /// How many the process may have open, once the soft limit was raised to the hard one.
+  static let raised: Int = {
+    let files = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
     var limit = rlimit()
-    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1024 }
+    guard getrlimit(files, &limit) == 0 else { return 1024 }
     if limit.rlim_cur < limit.rlim_max {
       limit.rlim_cur = limit.rlim_max
-      setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-      getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+      setrlimit(files, &limit)
+      getrlimit(files, &limit)
     }
     return Int(clamping: limit.rlim_cur)
-  }
+  }()
 
-  /// The limits of each of so many listeners, with as many connections as descriptors allow.
-  static func fit(_ limits: Server.Limits, listeners: Int, logger: Logger) -> Server.Limits {
-    var limits = limits
-    let descriptors = raise()
-    let most = UInt32(clamping: max(descriptors / 2 / max(listeners, 1), 1))
-    if limits.maxConnections > most {
-      logger.warning(
-        "fewer connections than --max-connections: the process may not open enough files",
-        metadata: ["connections": "\(most)", "open_files": "\(descriptors)"])
-      limits.maxConnections = most
-    }
-    return limits
+  /// The most connections that each of so many listeners may have.
+  static func connections(listeners: Int) -> UInt32 {
+    UInt32(clamping: max(raised / 2 / max(listeners, 1), 1))
   }
 }

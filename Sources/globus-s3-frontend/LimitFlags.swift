@@ -36,15 +36,8 @@ struct LimitFlags: ParsableArguments {
     help: count("Of one credential; more wait for a while", frontend.maxRequestsPerCredential))
   var maxRequestsPerCredential: [String] = []
 
-  var given: [String: [String]] {
-    [
-      "head-timeout": headTimeout, "idle-timeout": idleTimeout, "body-timeout": bodyTimeout,
-      "write-stall-timeout": writeStallTimeout, "upstream-timeout": upstreamTimeout,
-      "max-connections": maxConnections, "max-connections-per-address": maxConnectionsPerAddress,
-      "max-requests-in-flight": maxRequestsInFlight,
-      "max-requests-per-credential": maxRequestsPerCredential,
-    ]
-  }
+  /// The flags' names.
+  static let names = Set(ServeFlags.options(of: LimitFlags()).map(\.name))
 
   /// Throws what is wrong with a value.
   func check() throws(ConfigurationError) {
@@ -56,15 +49,10 @@ struct LimitFlags: ParsableArguments {
 
   /// For a command whose only settings are flags.
   func settings() throws(ConfigurationError) -> Settings {
-    try Settings(flags: given, environment: [:], configFile: nil)
+    let given = ServeFlags.options(of: self).map { ($0.name, $0.value.wrappedValue) }
+    return try Settings(
+      flags: Dictionary(uniqueKeysWithValues: given), environment: [:], configFile: nil)
   }
-
-  /// The flags' names.
-  static let names: Set<String> = [
-    "head-timeout", "idle-timeout", "body-timeout", "write-stall-timeout", "upstream-timeout",
-    "max-connections", "max-connections-per-address", "max-requests-in-flight",
-    "max-requests-per-credential",
-  ]
 
   private static func seconds(_ what: String, _ milliseconds: UInt32) -> ArgumentHelp {
     ArgumentHelp("\(what). (default: \(milliseconds / 1000))", valueName: "seconds")

@@ -73,6 +73,13 @@ struct LocalCommand: ParsableCommand {
   @Option(help: "Signatures of header-signed requests: any or verify.")
   var signatures = SignaturePolicy.any
 
+  @Option(
+    help: ArgumentHelp("Network whose X-Forwarded-For is believed. Repeatable.", valueName: "cidr"))
+  var trustedProxy: [String] = []
+
+  @Option(help: "PROXY protocol from trusted proxies: off or trusted.")
+  var proxyProtocol = ProxyProtocol.off
+
   @Option(help: ArgumentHelp("How long each Transfer call takes at least.", valueName: "ms"))
   var transferLatency: UInt64 = 0
 
@@ -92,6 +99,12 @@ struct LocalCommand: ParsableCommand {
     }
     guard auditStrangersPerMinute ?? 1 > 0 else {
       throw ValidationError("--audit-strangers-per-minute: at least 1")
+    }
+    for network in trustedProxy where !Configuration.isNetwork(network) {
+      throw ValidationError("--trusted-proxy: not a network such as 10.0.0.0/8: \(network)")
+    }
+    guard proxyProtocol == .off || !trustedProxy.isEmpty else {
+      throw ValidationError("--proxy-protocol trusted: needs a --trusted-proxy")
     }
     guard accessTokenLifetime > 0 else {
       throw ValidationError("--access-token-lifetime: at least 1 second")
@@ -118,7 +131,7 @@ struct LocalCommand: ParsableCommand {
   }
 
   @Loop private func serve() async throws {
-    let interrupted = Interruption()
+    let interrupted = Interruption([SIGINT, SIGTERM, SIGHUP])
     let work = try WorkDirectory()
     defer { work.remove() }
     let configuration = try configuration(work)
@@ -191,12 +204,13 @@ struct LocalCommand: ParsableCommand {
       try upstreamCa.map { try work.trust(globus.caFile, and: $0) } ?? globus.caFile
     frontend.allowPrivateUpstream = ["127.0.0.0/8", "::1/128"]
     frontend.signatures = signatures
+    frontend.trustedProxies = trustedProxy
+    frontend.proxyProtocol = proxyProtocol
     try limits.settings().takeLimits(of: &frontend)
     var plan = ServicePlan(
       frontend: frontend, baseURLFollowsListener: baseURL == nil, listen: [listen],
       auditDatabase: auditDb ?? work.path + "/audit.db",
-      auditStrangersPerMinute: auditStrangersPerMinute, keyFile: keyFile,
-      logger: makeLogger(.text))
+      auditStrangersPerMinute: auditStrangersPerMinute, keyFile: keyFile)
     plan.serverLimits = try limits.settings().serverLimits()
     return plan
   }
@@ -230,3 +244,4 @@ struct LocalCommand: ParsableCommand {
 }
 
 extension SignaturePolicy: ExpressibleByArgument {}
+extension ProxyProtocol: ExpressibleByArgument {}

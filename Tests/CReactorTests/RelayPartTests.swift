@@ -88,10 +88,12 @@ import Testing
     #expect(body == "234567")
   }
 
-  @Test func theConnectionIsNotUsedAgain() {
-    let upstream = Self.whole("0123456789")
-    _ = relay(upstream, length: 4, [(0, 2), (0, 2)])
-    #expect(upstream.connections == 2)
+  @Test(arguments: [(10, 1), (16 * 1024, 1), (16 * 1024 + 1, 2)])
+  func theConnectionIsUsedAgainOnlyWhenTheWholeBodyHadCome(length: Int, connections: Int) {
+    let upstream = Self.whole(String(repeating: "x", count: length))
+    let (_, _, body, _) = relay(upstream, length: 4, [(0, 2), (0, 2)])
+    #expect(body == "xxxx")
+    #expect(upstream.connections == connections)
   }
 
   @Test func aBodyThatEndsBeforeThePartIsNoWhole() {

@@ -83,6 +83,7 @@ private final class ServedRequest {
     case "/close": respond(close: true)
     case "/peer":
       respond(200, Array("\(String(cString: cr_conn_peer(conn))) \(cr_conn_is_tls(conn))".utf8))
+    case "/client": respond(200, Array(String(cString: cr_conn_client(conn)).utf8))
     default: respond()
     }
   }
@@ -94,9 +95,30 @@ final class TestServer: @unchecked Sendable {
   enum Order: Int {
     case answerHeld = 1
     case closeListener, closeListenerThenAnswer
+    /// The loop stands still until it is let go, then the listener is closed.
+    case waitThenCloseListener
+    /// `next` holds from now on.
+    case reconfigure
+  }
+
+  /// What a listener can be told anew.
+  struct Settings: @unchecked Sendable {
+    var tls: OpaquePointer?
+    var head: UInt32 = 20_000
+    var idle: UInt32 = 20_000
+    var body: UInt32 = 20_000
+    var stall: UInt32 = 20_000
+    var connections: UInt32 = 1000
+    var perAddress: UInt32 = 0
+    var shared = ""
+    var refusal = ""
+    var proxies = ""
   }
 
   private let log = Mutex<[String]>([])
+  private let stands = Atomic(false)
+  private let closings = Atomic(0)
+  private let next: Mutex<Settings>
   private var loop: OpaquePointer?
   private var listener: OpaquePointer?
   private var thread = pthread_t()
@@ -105,24 +127,23 @@ final class TestServer: @unchecked Sendable {
   private(set) var port: UInt16 = 0
 
   init(
-    host: String = "127.0.0.1", port: UInt16 = 0, tls: OpaquePointer? = nil,
+    host: String = "127.0.0.1", port: UInt16 = 0, socket: Int32 = -1, tls: OpaquePointer? = nil,
     head: UInt32 = 20_000, idle: UInt32 = 20_000, body: UInt32 = 20_000, stall: UInt32 = 20_000,
-    connections: UInt32 = 1000, perAddress: UInt32 = 0, shared: String = "", refusal: String = ""
+    connections: UInt32 = 1000, perAddress: UInt32 = 0, shared: String = "",
+    refusal: String = "", proxies: String = ""
   ) throws {
+    let settings = Settings(
+      tls: tls, head: head, idle: idle, body: body, stall: stall, connections: connections,
+      perAddress: perAddress, shared: shared, refusal: refusal, proxies: proxies)
+    next = Mutex(settings)
     let context = Unmanaged.passUnretained(self).toOpaque()
     let loopCallbacks = cr_loop_callbacks(
       context: context, on_item: { server($0!).obey(Int(bitPattern: $1)) }, on_turn: nil)
     _ = cr_loop_new(loopCallbacks, &loop)
     var message = [CChar](repeating: 0, count: Int(CR_MESSAGE_BYTES))
-    let given: [String] = [host, shared, refusal]
-    let texts = given.map { (text: String) -> UnsafePointer<CChar> in UnsafePointer(strdup(text)) }
-    defer { for text in texts { free(UnsafeMutablePointer(mutating: text)) } }
-    var config = cr_listener_config(
-      host: texts[0], port: port, tls: tls, head_timeout_ms: head, idle_timeout_ms: idle,
-      body_timeout_ms: body, write_stall_ms: stall, max_connections: connections,
-      max_connections_per_address: perAddress, unlimited_networks: texts[1], refusal: texts[2],
-      refusal_len: strlen(texts[2]))
-    let result = cr_listener_open(loop!, &config, Self.callbacks(context), &listener, &message)
+    let result = Self.withConfig(settings, host, port, socket) {
+      cr_listener_open(loop!, $0, Self.callbacks(context), &listener, &message)
+    }
     self.port = listener.map { cr_listener_port($0) } ?? 0
     running = true
     pthread_create(
@@ -136,6 +157,22 @@ final class TestServer: @unchecked Sendable {
       let text = message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
       throw Failure(message: String(decoding: text, as: UTF8.self))
     }
+  }
+
+  private static func withConfig<Result>(
+    _ settings: Settings, _ host: String = "", _ port: UInt16 = 0, _ socket: Int32 = -1,
+    _ body: (UnsafePointer<cr_listener_config>) -> Result
+  ) -> Result {
+    let given: [String] = [host, settings.shared, settings.refusal, settings.proxies]
+    let texts = given.map { (text: String) -> UnsafePointer<CChar> in UnsafePointer(strdup(text)) }
+    defer { for text in texts { free(UnsafeMutablePointer(mutating: text)) } }
+    var config = cr_listener_config(
+      host: texts[0], port: port, fd: socket, tls: settings.tls, head_timeout_ms: settings.head,
+      idle_timeout_ms: settings.idle, body_timeout_ms: settings.body,
+      write_stall_ms: settings.stall, max_connections: settings.connections,
+      max_connections_per_address: settings.perAddress, shared_networks: texts[1],
+      refusal: texts[2], refusal_len: strlen(texts[2]), proxy_networks: texts[3])
+    return body(&config)
   }
 
   deinit { stop() }
@@ -152,13 +189,48 @@ final class TestServer: @unchecked Sendable {
     _ = cr_loop_post(loop!, UnsafeMutableRawPointer(bitPattern: order.rawValue)!)
   }
 
+  /// Holds the loop while `work` is done, then closes the listener.
+  func closeListener(after work: () throws -> Void) rethrows {
+    stands.store(true, ordering: .releasing)
+    order(.waitThenCloseListener)
+    _ = events(until: "stands still")
+    defer { stands.store(false, ordering: .releasing) }
+    try work()
+  }
+
+  /// Lets other settings hold, and waits until they do.
+  func reconfigure(_ change: (inout Settings) -> Void) {
+    let before = events.count { $0 == "reconfigured" }
+    next.withLock { change(&$0) }
+    order(.reconfigure)
+    _ = events(until: "reconfigured", count: before + 1)
+  }
+
+  /// Waits until the listener has made its last callback; how many it has made.
+  func listenersClosed() -> Int {
+    for _ in 0..<2000 where closings.load(ordering: .acquiring) == 0 { usleep(5000) }
+    return closings.load(ordering: .acquiring)
+  }
+
   private func obey(_ number: Int) {
     let order = Order(rawValue: number)!
+    if order == .reconfigure {
+      var message = [CChar](repeating: 0, count: Int(CR_MESSAGE_BYTES))
+      let refused = Self.withConfig(next.withLock { $0 }) {
+        cr_listener_reconfigure(listener!, $0, &message)
+      }
+      guard refused == 0 else { return record("not reconfigured") }
+      return record("reconfigured")
+    }
+    if order == .waitThenCloseListener {
+      record("stands still")
+      while stands.load(ordering: .acquiring) { usleep(1000) }
+    }
     if order != .answerHeld {
       cr_listener_close(listener!)
       record("listener closed")
     }
-    guard order != .closeListener else { return }
+    guard order != .closeListener, order != .waitThenCloseListener else { return }
     for exchange in held { record("respond \(exchange.respond())") }
     held = []
   }
@@ -215,7 +287,11 @@ final class TestServer: @unchecked Sendable {
         {
           me.server.record("times do not fit")
         }
-      })
+      },
+      on_refused: { context, peer, reason in
+        server(context!).record("refused \(String(cString: peer)): \(String(cString: reason))")
+      },
+      on_closed: { context in server(context!).closings.add(1, ordering: .releasing) })
   }
 
   private func onRequest(_ conn: OpaquePointer, _ head: cr_head) -> UnsafeMutableRawPointer? {

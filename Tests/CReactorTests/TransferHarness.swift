@@ -61,6 +61,7 @@ final class ClientRun: @unchecked Sendable {
     var plain = true
     var proxied = false
     var active: UInt32 = 8
+    var unanswered: UInt32 = 0
     var agent: String?
   }
 
@@ -83,6 +84,7 @@ final class ClientRun: @unchecked Sendable {
     config.allow_any_address = settings.allowAny
     config.use_environment_proxy = settings.proxied
     config.max_active = settings.active
+    config.max_unanswered = settings.unanswered
     let texts = [settings.certificates, settings.allowed, settings.agent].map {
       $0.map { strdup($0)! }
     }

@@ -145,6 +145,17 @@ private typealias Request = ClientRun.Request
     #expect(upstream.heads.first?.hasPrefix("GET \(path) HTTP/1.1\r\n") == true)
   }
 
+  @Test(arguments: [
+    ("", "/"), ("?a=b/c", "/?a=b/c"), ("/x#y", "/x"), ("#y", "/"), ("?a#b://c", "/?a"),
+  ])
+  func whatFollowsTheHostIsATarget(rest: String, target: String) {
+    let upstream = Upstream(answer: "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    let run = ClientRun()
+    run.start("one", upstream.url(rest))
+    run.run()
+    #expect(upstream.heads.first?.hasPrefix("GET \(target) HTTP/1.1\r\n") == true)
+  }
+
   @Test func redirectsAreAnswersAndNotFollowed() {
     let other = Upstream(answer: "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
     let upstream = Upstream(

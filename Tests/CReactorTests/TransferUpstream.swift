@@ -33,7 +33,7 @@ final class Upstream: Sendable {
     let descriptor = listener
     let isBound = withUnsafeMutablePointer(to: &address) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        guard bind(descriptor, $0, length) == 0, listen(descriptor, 64) == 0 else { return false }
+        guard bind(descriptor, $0, length) == 0, listen(descriptor, 1024) == 0 else { return false }
         return getsockname(descriptor, $0, &length) == 0
       }
     }

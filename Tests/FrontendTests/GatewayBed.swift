@@ -32,6 +32,8 @@ import Testing
     self.upstream = upstream
   }
 
+  func rememberedStat(_ path: String) -> FileStatus? { nil }
+
   func stat(_ path: String, trace: UpstreamTrace) async throws(GlobusError) -> FileStatus {
     asked.append("stat \(path)")
     trace.calls += 1

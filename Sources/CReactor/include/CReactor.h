@@ -71,6 +71,11 @@ int cr_loop_new(cr_loop_callbacks callbacks, cr_loop *_Nullable *_Nonnull out);
  * its last callback), frees the loop and returns. */
 void cr_loop_run(cr_loop *loop);
 
+/* Has malloc keep up to some MiB of freed memory in place of giving it to the kernel and asking for
+ * it again, which under load costs a system call and page faults in every fourth request. Holds for
+ * the whole process, so it is the program's choice. */
+void cr_keep_freed_memory(void);
+
 /* Any thread. */
 void cr_loop_stop(cr_loop *loop);
 int cr_loop_post(cr_loop *loop, void *item);
@@ -155,12 +160,21 @@ typedef struct {
   /* There is room for more body: only after cr_respond_write returned 1. */
   void (*on_room)(void *_Nullable user);
   void (*on_sent)(void *_Nullable user, const cr_sent *sent); /* the last one */
+  /* A connection was reset before any request, for what came in place of a PROXY header: from
+   * whom, and static text. Both are for logs; it is given the listener's context. */
+  void (*_Nullable on_refused)(void *_Nullable context, const char *peer, const char *reason);
+  /* The listener is closed and its last connection gone: its own last callback. */
+  void (*_Nullable on_closed)(void *_Nullable context);
 } cr_server_callbacks;
 
 typedef struct {
   const char *host; /* IPv4 or IPv6 address, or a name that resolves to one */
   uint16_t port;    /* 0: one that is free */
-  cr_tls *_Nullable tls;
+  /* A TCP socket that listens already, in place of host and port, or -1. It is taken over: closing
+   * the listener closes this descriptor, and leaves what is still to be accepted to whoever else
+   * has the socket. */
+  int fd;
+  cr_tls *_Nullable tls; /* NULL: plain HTTP */
   uint32_t head_timeout_ms;    /* from the first byte of a head to its last */
   uint32_t idle_timeout_ms;    /* between requests; before the first one the shorter of both */
   uint32_t body_timeout_ms;    /* between two reads of a request's body; after so long in all it
@@ -169,11 +183,14 @@ typedef struct {
   uint32_t max_connections;    /* over it the longest idle one is closed, else accepting pauses */
   uint32_t max_connections_per_address; /* 0: any number; IPv6 counts by /64 */
   /* CIDR texts, comma-separated, that the limit per address does not hold for. */
-  const char *_Nullable unlimited_networks;
+  const char *_Nullable shared_networks;
   /* A whole answer, head and body, for clients that are turned away by that limit or for want of
    * descriptors, which is before their request is read; none over TLS. Copied. */
   const void *_Nullable refusal;
   size_t refusal_len;
+  /* Networks (CIDR texts, comma-separated) whose connections must begin with a header of the PROXY
+   * protocol, version 1 or 2, before TLS, within head_timeout_ms. From others none is taken. */
+  const char *_Nullable proxy_networks;
 } cr_listener_config;
 
 /* Connections that a limit cost, so far. */
@@ -187,20 +204,28 @@ typedef struct {
 int cr_listener_open(cr_loop *loop, const cr_listener_config *config, cr_server_callbacks callbacks,
                      cr_listener *_Nullable *_Nonnull out, char *message);
 uint16_t cr_listener_port(const cr_listener *listener);
+/* Open connections, those that are ending included. */
 uint32_t cr_listener_connections(const cr_listener *listener);
 cr_listener_counts cr_listener_count(const cr_listener *listener);
-/* Stops accepting and closes idle connections; those with a request in flight close after it.
+/* From now on `config` holds, but for host, port and fd: TLS for new connections, times also for
+ * those that are waiting, from when they began to. */
+int cr_listener_reconfigure(cr_listener *listener, const cr_listener_config *config, char *message);
+/* Stops accepting, after what came through until now. Every answer from now on closes its
+ * connection; idle connections close at once, those that have not had a request yet after a moment.
  * The listener is freed when the last of them is closed. */
 void cr_listener_close(cr_listener *listener);
 
 /* Certificate chain and private key, PEM files. TLS 1.2 and 1.3. Reference-counted: free with
- * cr_tls_free any time after cr_listener_open. */
-int cr_tls_new(const char *certificate_file, const char *key_file, cr_tls *_Nullable *_Nonnull out,
-               char *message);
+ * cr_tls_free any time after cr_listener_open. Session tickets are sealed with one key for
+ * ticket_key_ms; after that clients with older tickets shake hands in full. */
+int cr_tls_new(const char *certificate_file, const char *key_file, uint64_t ticket_key_ms,
+               cr_tls *_Nullable *_Nonnull out, char *message);
 void cr_tls_free(cr_tls *tls);
 
 /* The peer's numeric address without port, NUL-terminated; valid until on_sent returns. */
 const char *cr_conn_peer(const cr_conn *conn);
+/* The client's, as the PROXY header names it; the peer's when there was none or it names none. */
+const char *cr_conn_client(const cr_conn *conn);
 bool cr_conn_is_tls(const cr_conn *conn);
 /* The how-manieth connection of its listener it is, from 0; modulo 2^32. */
 uint32_t cr_conn_number(const cr_conn *conn);
@@ -245,7 +270,8 @@ void cr_respond_abort(cr_conn *conn);
  * many bytes were relayed and why it ended; the answer stays open for the next transfer unless it
  * is complete. The last byte declared is held back until the transfer has ended well at exactly
  * the declared length. skip: bytes of the transfer's body to drop first. take: after so many more
- * the transfer is ended as if it had ended well there, and its connection closed; 0: to its end. */
+ * the transfer is ended as if it had ended well there, and its connection closed unless the whole
+ * body had come already; 0: to its end. */
 int cr_respond_relay(cr_conn *conn, cr_transfer *transfer, uint64_t skip, uint64_t take);
 
 /* ---------------------------------------------------------------------------------------------
@@ -260,7 +286,10 @@ typedef struct {
    * refused after resolution, but for those in allowed_networks (CIDR texts, comma-separated). */
   bool allow_any_address;
   const char *_Nullable allowed_networks;
-  uint32_t max_active;           /* transfers handed to curl at once; the others wait in order */
+  uint32_t max_active;           /* transfers handed to curl at once, paused ones included */
+  /* Of these, those to one host (scheme and authority) that wait for their heads. The others wait
+   * in order, hosts in turn. 0: the number follows the host's latency. */
+  uint32_t max_unanswered;
   const char *_Nullable user_agent;
 } cr_client_config;
 

@@ -60,6 +60,9 @@ enum GlobusError: Error, Sendable, Equatable {
   /// The status of `path` (absolute, begins with "/"), perhaps some seconds old.
   func stat(_ path: String, trace: UpstreamTrace) async throws(GlobusError) -> FileStatus
 
+  /// What `stat` would give without asking anybody, if it would.
+  func rememberedStat(_ path: String) -> FileStatus?
+
   /// Like `stat`, but asked anew.
   func freshStat(_ path: String, trace: UpstreamTrace) async throws(GlobusError) -> FileStatus
 

@@ -29,12 +29,10 @@ import Reactor
     grant: CollectionGrant, trace: UpstreamTrace
   ) async throws(GlobusError) -> Transfer {
     var request = TransferRequest(
-      "GET", "https://\(grant.httpsHost)\(PercentEncoding.path(path))",
-      headers: [
-        "Authorization": "Bearer \(grant.https.secret.value)",
-        // Asks for machine-readable refusals in place of a redirect to a sign-in page.
-        "X-Requested-With": "XMLHttpRequest",
-      ])
+      "GET", "https://\(grant.httpsHost)\(PercentEncoding.path(path))")
+    request.headers.add("Authorization", "Bearer \(grant.https.secret.value)")
+    // Asks for machine-readable refusals in place of a redirect to a sign-in page.
+    request.headers.add("X-Requested-With", "XMLHttpRequest")
     if let range { request.headers.add("Range", "bytes=\(range.lowerBound)-\(range.upperBound)") }
     request.firstByteTimeoutMilliseconds = silenceMilliseconds
     request.stallTimeoutMilliseconds = silenceMilliseconds

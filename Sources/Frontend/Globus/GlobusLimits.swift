@@ -41,10 +41,11 @@ enum GlobusLimits {
   static let renewalSeconds: Int64 = 60
   /// Tokens in one answer of Auth: Auth's own, Transfer's and one per collection.
   static let tokensPerAnswer = 2 + CredentialLimits.collections
-  /// Requests under way at once; others wait in order. A slow client holds a data transfer.
+  /// Requests under way at once; others wait in order. A slow client holds a data transfer, and with
+  /// it two descriptors: how many of a host's wait for their heads is bounded apart.
   static let authCalls: UInt32 = 16
   static let transferCalls: UInt32 = 64
-  static let dataTransfers: UInt32 = 1024
+  static let dataTransfers: UInt32 = 4096
   /// Paths whose status is remembered, and for how long.
   static let statEntries = 8192
   static let statMicroseconds: UInt64 = 5_000_000

@@ -25,6 +25,7 @@ extension HTTPClient.Configuration {
     client.allowPlainHTTP = isLoopback
     client.useEnvironmentProxy = !isLoopback
     client.maxActive = maxActive
+    client.maxUnansweredPerHost = maxActive
     return client
   }
 

@@ -18,10 +18,17 @@ enum HTTPDate {
     let seconds = min(max(seconds, 0), latest)
     let (days, rest) = seconds.quotientAndRemainder(dividingBy: 86_400)
     let (year, month, day) = civil(days)
-    let week = weekdays[Int((days + 4) % 7)]
-    let time = "\(two(rest / 3_600)):\(two(rest / 60 % 60)):\(two(rest % 60))"
-    let century = two(year / 100) + two(year % 100)
-    return "\(week), \(two(day)) \(months[Int(month) - 1]) \(century) \(time) GMT"
+    var text = Array("Www, dd Mmm yyyy hh:mm:ss GMT".utf8)
+    text.replaceSubrange(0..<3, with: weekdays[Int((days + 4) % 7)].utf8)
+    text.replaceSubrange(8..<11, with: months[Int(month) - 1].utf8)
+    for (place, number) in [
+      (5, day), (12, year / 100), (14, year % 100), (17, rest / 3_600), (20, rest / 60 % 60),
+      (23, rest % 60),
+    ] {
+      text[place] = UInt8(ascii: "0") + UInt8(number / 10)
+      text[place + 1] = UInt8(ascii: "0") + UInt8(number % 10)
+    }
+    return String(decoding: text, as: UTF8.self)
   }
 
   /// Reads an IMF-fixdate; nil for anything else, also a wrong weekday or a day that isn't.
