@@ -40,11 +40,18 @@ void conn_accept(cr_listener *l, int fd, const struct sockaddr *peer) {
     close(fd);
     return;
   }
+  conn->listener = l;
+  conn_set_peer(conn, peer);
+  peer_verdict verdict = peers_enter(conn);
+  if (verdict != PEER_WELCOME) {
+    free(conn);
+    if (verdict == PEER_OVER_LIMIT) l->counts.refused_by_address++;
+    accept_refuse(l, fd);
+    return;
+  }
   uv_tcp_init(&l->loop->uv, &conn->tcp);
   conn->tcp.data = conn;
-  conn->listener = l;
   conn->work.run = conn_on_deferred;
-  conn_set_peer(conn, peer);
   conn->next = l->conns;
   if (l->conns) l->conns->previous = conn;
   l->conns = conn;
@@ -104,17 +111,21 @@ void conn_lost(cr_conn *conn) {
   else conn_close(conn);
 }
 
-/* Whether bytes have come that nobody has looked at: closing would lose a request. */
-static bool conn_has_unread(const cr_conn *conn) {
+bool conn_has_unread(const cr_conn *conn) {
   uv_os_fd_t fd;
   char byte;
-  return !uv_fileno((const uv_handle_t *)&conn->tcp, &fd) &&
-         recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+  return conn->work.queued || (!uv_fileno((const uv_handle_t *)&conn->tcp, &fd) &&
+                               recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0);
 }
 
 void conn_abandon(cr_conn *conn) {
   if (conn->state == CONN_REQUEST) request_finish(conn, CR_SENT_ABORTED);
   else conn_close(conn);
+}
+
+void conn_evict(cr_conn *conn) {
+  conn_end(conn, false);
+  conn_close(conn); /* also when close_notify finds no room */
 }
 
 /* ---- steps ---- */
@@ -155,7 +166,7 @@ static wait_kind conn_waits_for(const cr_conn *conn) {
   switch (conn->state) {
   case CONN_PROXY: return closing && conn->in_used == 0 ? WAIT_IDLE : WAIT_PROXY;
   case CONN_HANDSHAKE: return closing && !tls_has_begun(conn) ? WAIT_IDLE : WAIT_HANDSHAKE;
-  case CONN_IDLE: return WAIT_IDLE;
+  case CONN_IDLE: return closing || conn->requests ? WAIT_IDLE : WAIT_FIRST;
   case CONN_HEAD: return WAIT_HEAD;
   case CONN_DROPPING: return WAIT_DROP;
   case CONN_LINGERING: return WAIT_LINGER;
@@ -187,7 +198,9 @@ void conn_work(cr_conn *conn) {
   }
   conn_update_reading(conn);
   wait_kind kind = conn_waits_for(conn);
-  if (kind != conn->wait) wait_set(conn, kind);
+  if (kind == conn->wait) return;
+  wait_set(conn, kind);
+  listener_resume(conn->listener); /* it may be an idle one that can give way */
 }
 
 void conn_on_timeout(cr_conn *conn, wait_kind kind) {
@@ -202,6 +215,7 @@ void conn_on_timeout(cr_conn *conn, wait_kind kind) {
   case WAIT_STALL:
     if (!out_settle(conn)) request_finish(conn, CR_SENT_TIMEOUT);
     break;
+  case WAIT_FIRST:
   case WAIT_IDLE:
     if (!conn_has_unread(conn)) conn_end(conn, false);
     break;

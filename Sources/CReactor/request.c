@@ -72,6 +72,7 @@ void request_begin(cr_conn *conn) {
     return;
   }
   body_init(r);
+  if (conn->requests < LIMIT_REQUESTS_PER_CONNECTION) conn->requests++;
   conn->state = CONN_REQUEST;
   wait_set(conn, WAIT_NONE);
   const cr_server_callbacks *callbacks = &conn->listener->callbacks;
