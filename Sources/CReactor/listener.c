@@ -23,13 +23,18 @@
 
 #include "conn.h"
 
+static void listener_free(cr_listener *l) {
+  cr_tls_free(l->tls);
+  free(l->proxies);
+  free(l);
+}
+
 static void listener_on_closed(uv_handle_t *handle) {
   cr_listener *l = handle->data;
   if (--l->handles > 0) return;
-  cr_tls_free(l->tls);
-  free(l->proxies);
-  if (l->callbacks.on_closed) l->callbacks.on_closed(l->callbacks.context);
-  free(l);
+  cr_server_callbacks callbacks = l->callbacks;
+  listener_free(l);
+  if (callbacks.on_closed) callbacks.on_closed(callbacks.context);
 }
 
 /* The timer is needed until the last connection is gone, and is closed with it. */
@@ -180,48 +185,42 @@ static void listener_on_loop_end(cr_loop_member *member) {
   listener_end_if_unused(l);
 }
 
-/* The networks whose peers speak the PROXY protocol, or a cr_error; nothing is changed then. */
-static int take_proxies(cr_listener *l, const char *networks, char *message) {
-  const char *bad = "";
+/* Makes another configuration hold, or, with an error, changes nothing. */
+static int listener_configure(cr_listener *l, const cr_listener_config *config, char *message) {
+  const char *networks = config->proxy_networks ? config->proxy_networks : "", *bad = "";
   size_t bad_len = 0;
   address_network *proxies = NULL;
-  int count = address_networks_parse(networks ? networks : "", &proxies, &bad, &bad_len);
-  if (count >= 0) {
-    free(l->proxies);
-    l->proxies = proxies;
-    l->proxy_count = count;
-    return CR_OK;
-  }
+  int count = address_networks_parse(networks, &proxies, &bad, &bad_len);
   if (count == -1)
     snprintf(message, CR_MESSAGE_BYTES, "not an IP network: \"%.*s\"",
              (int)(bad_len < 100 ? bad_len : 100), bad);
-  else snprintf(message, CR_MESSAGE_BYTES, "out of memory");
-  return count == -1 ? CR_EINVALID : CR_EMEMORY;
-}
-
-static void listener_configure(cr_listener *l, const cr_listener_config *config) {
-  l->max_connections = config->max_connections;
+  else if (count < 0) snprintf(message, CR_MESSAGE_BYTES, "out of memory");
+  if (count < 0) return count == -1 ? CR_EINVALID : CR_EMEMORY;
+  free(l->proxies);
+  l->proxies = proxies;
+  l->proxy_count = count;
+  cr_tls *old = l->tls;
   l->tls = config->tls;
   if (l->tls) l->tls->references++;
-  wait_change(l, WAIT_PROXY, config->head_timeout_ms);
+  cr_tls_free(old);
+  l->max_connections = config->max_connections;
   wait_change(l, WAIT_HANDSHAKE, LIMIT_TLS_HANDSHAKE_MS);
   wait_change(l, WAIT_IDLE, config->idle_timeout_ms);
+  wait_change(l, WAIT_PROXY, config->head_timeout_ms);
   wait_change(l, WAIT_HEAD, config->head_timeout_ms);
   wait_change(l, WAIT_DROP, config->head_timeout_ms);
   wait_change(l, WAIT_BODY, config->body_timeout_ms);
   wait_change(l, WAIT_STALL, config->write_stall_ms);
   wait_change(l, WAIT_LINGER, LIMIT_LINGER_MS);
   wait_change(l, WAIT_RETIRED, LIMIT_RETIRED_MS);
+  return CR_OK;
 }
 
 int cr_listener_reconfigure(cr_listener *l, const cr_listener_config *config, char *message) {
-  cr_tls *old = l->tls;
-  int refused = take_proxies(l, config->proxy_networks, message);
-  if (refused) return refused;
-  listener_configure(l, config);
-  cr_tls_free(old);
-  if (!l->accept_retry_at) listener_resume(l);
-  return CR_OK;
+  message[0] = '\0';
+  int failure = listener_configure(l, config, message);
+  if (!failure && !l->accept_retry_at) listener_resume(l);
+  return failure;
 }
 
 int cr_listener_open(cr_loop *loop, const cr_listener_config *config,
@@ -236,16 +235,16 @@ int cr_listener_open(cr_loop *loop, const cr_listener_config *config,
     snprintf(message, CR_MESSAGE_BYTES, "out of memory");
     return CR_EMEMORY;
   }
-  int refused = take_proxies(l, config->proxy_networks, message);
+  l->loop = loop;
+  l->is_shared = config->use_fd;
+  int refused = listener_configure(l, config, message);
   if (refused) {
     free(l);
     return refused;
   }
-  l->is_shared = config->fd >= 0;
   l->fd = l->is_shared ? config->fd : open_socket(config->host, config->port, message);
   if (l->fd < 0) {
-    free(l->proxies);
-    free(l);
+    listener_free(l);
     return CR_ESYSTEM;
   }
   int error = l->is_shared ? prepare_socket(l->fd) : 0;
@@ -254,8 +253,7 @@ int cr_listener_open(cr_loop *loop, const cr_listener_config *config,
     snprintf(message, CR_MESSAGE_BYTES, "can't listen on %s:%u: %s", config->host, config->port,
              uv_strerror(error));
     if (!l->is_shared) close(l->fd);
-    free(l->proxies);
-    free(l);
+    listener_free(l);
     return CR_ESYSTEM;
   }
   /* A write to a socket that the client reset is an error to us, not a signal. */
@@ -263,10 +261,8 @@ int cr_listener_open(cr_loop *loop, const cr_listener_config *config,
   uv_timer_init(&loop->uv, &l->timer);
   l->poll.data = l->timer.data = l;
   l->handles = 2;
-  l->loop = loop;
   l->port = bound_port(l->fd);
   l->callbacks = callbacks;
-  listener_configure(l, config);
   loop_add_member(loop, &l->member, listener_on_loop_end);
   uv_poll_start(&l->poll, UV_READABLE, listener_on_readable);
   *out = l;

@@ -190,7 +190,7 @@ import Reactor
 
   private func refusal(_ error: S3Error?, _ head: RequestHead, _ requestID: String) -> Reply {
     let error = error ?? S3Error(.internalError)
-    var reply = Reply(status: error.code.status)
+    var reply = Reply(status: error.status)
     for header in error.headers { reply.headers.add(header.name, header.value) }
     let resource = head.target.prefix { $0 != "?" }
     let body = error.body(resource: String(resource), requestID: requestID)
@@ -207,6 +207,7 @@ import Reactor
 
   private func act(_ plan: RequestPlan, _ exchange: Exchange, _ row: AuditRow) async -> Answer {
     do throws(S3Error) {
+      if plan.mayReadBody { try await UnusedBody.drop(of: exchange, isRefused: plan.error != nil) }
       if let error = plan.error { throw error }
       if plan.action == .authStart || plan.action == .authCallback {
         return await self.signIn(plan, exchange, row)

@@ -75,8 +75,8 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
     self.refused = refused
     var callbacks = cr_server_callbacks(
       context: nil, on_request: exchangeOnRequest, on_body: exchangeOnBody,
-      on_room: exchangeOnRoom, on_sent: exchangeOnSent, on_refused: serverOnRefused,
-      on_closed: serverOnClosed)
+      on_room: exchangeOnRoom, on_sent: exchangeOnSent,
+      on_refused: serverOnRefused, on_closed: serverOnClosed)
     // C calls on as long as a connection lives, which may be longer than the server is referenced.
     callbacks.context = Unmanaged.passRetained(self).toOpaque()
     var listener: OpaquePointer?
@@ -134,23 +134,14 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
   }
 }
 
-private func serverOnRefused(
-  _ context: UnsafeMutableRawPointer?, _ peer: UnsafePointer<CChar>, _ reason: UnsafePointer<CChar>
-) {
-  let server = Unmanaged<Server>.fromOpaque(context!).takeUnretainedValue()
-  let (peer, reason) = (String(cString: peer), String(cString: reason))
-  Loop.assumeIsolated { server.refused(peer, reason) }
-}
-
 extension Server.Configuration {
   @Loop fileprivate func withConfig<Result>(
     _ tls: TLSIdentity?, _ body: (UnsafePointer<cr_listener_config>) -> Result
   ) -> Result {
-    let networks = proxyProtocolPeers.joined(separator: ",")
-    return host.withCString { host in
-      networks.withCString { networks in
+    host.withCString { host in
+      proxyProtocolPeers.joined(separator: ",").withCString { networks in
         var config = cr_listener_config(
-          host: host, port: port, fd: socket ?? -1, tls: tls?.raw,
+          host: host, port: port, use_fd: socket != nil, fd: socket ?? -1, tls: tls?.raw,
           head_timeout_ms: headTimeoutMilliseconds, idle_timeout_ms: idleTimeoutMilliseconds,
           body_timeout_ms: bodyTimeoutMilliseconds, write_stall_ms: writeStallMilliseconds,
           max_connections: maxConnections, proxy_networks: networks)
@@ -163,6 +154,14 @@ extension Server.Configuration {
 private func serverOnClosed(_ context: UnsafeMutableRawPointer?) {
   let server = Unmanaged<Server>.fromOpaque(context!).takeRetainedValue()
   Loop.assumeIsolated { server.onClosed() }
+}
+
+private func serverOnRefused(
+  _ context: UnsafeMutableRawPointer?, _ peer: UnsafePointer<CChar>, _ reason: UnsafePointer<CChar>
+) {
+  let server = Unmanaged<Server>.fromOpaque(context!).takeUnretainedValue()
+  let (peer, reason) = (String(cString: peer), String(cString: reason))
+  Loop.assumeIsolated { server.refused(peer, reason) }
 }
 
 /// Calls C with room for a message; returns its result and what it wrote there.

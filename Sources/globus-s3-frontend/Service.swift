@@ -63,6 +63,10 @@ import Reactor
     if running.keyFile == nil {
       logger.notice("no --key-file: credentials end with this process")
     }
+    warnOfSignatures()
+  }
+
+  func warnOfSignatures() {
     if running.frontend.signatures == .any, running.listen.contains(where: { !$0.isLoopback }) {
       logger.warning(
         "signatures are not verified (--signatures any) on an address that others can reach")
@@ -75,7 +79,7 @@ import Reactor
       servers.append(
         // Requests come in a later turn of the loop, when the gateway is there.
         try Server(
-          running.listener(address), tls: identity,
+          running.configuration(of: address), tls: identity,
           refused: { [self] in self.gateway!.connectionRefused(peer: $0, reason: $1) }
         ) { [self] in await self.gateway!.handle($0) })
     }
@@ -153,21 +157,21 @@ extension ServicePlan {
   }
 }
 
-extension Server.Configuration {
-  init(_ address: ListenAddress) {
-    self.init(host: address.host, port: address.port)
-    socket = address.socket
-  }
-}
-
 extension ServicePlan {
-  /// How an address for S3 is listened on.
-  func listener(_ address: ListenAddress) -> Server.Configuration {
+  /// How one of `listen` is served.
+  func configuration(of address: ListenAddress) -> Server.Configuration {
     var configuration = Server.Configuration(address)
     if frontend.proxyProtocol == .trusted {
       configuration.proxyProtocolPeers = frontend.trustedProxies
     }
     return configuration
+  }
+}
+
+extension Server.Configuration {
+  init(_ address: ListenAddress) {
+    self.init(host: address.host, port: address.port)
+    socket = address.socket
   }
 }
 
