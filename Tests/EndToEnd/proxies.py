@@ -54,6 +54,8 @@ class Nginx:
         main = pathlib.Path("/etc/nginx/nginx.conf").read_text()
         main = substituted(main, {
             "/var/log/nginx": self.logs, "/run/nginx.pid": folder / "pid",
+            # Each worker keeps connections of its own, and a machine may have many cores.
+            "worker_processes auto": "worker_processes 2",
             "/etc/nginx/conf.d/*.conf": pages / "*.conf",
             "include /etc/nginx/sites-enabled/*;": self.temporary(folder)})
         (folder / "nginx.conf").write_text(main + self.end(site))
