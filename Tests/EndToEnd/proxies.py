@@ -179,7 +179,7 @@ class Site:
         ).wait_ready()
         self.collection, self.collections = collections[0], collections
         self.audit_db = folder / "audit.db"
-        self.proxy = None
+        self.proxy = self.frontend = None
 
     def start(self, proxy):
         self.configuration = proxy.frontend
@@ -279,8 +279,9 @@ class Site:
     def stop(self):
         if self.proxy:
             self.proxy.stop()
-        assert self.frontend.stop() == 0
         self.stand_in.stop()
+        if self.frontend:
+            assert self.frontend.stop() == 0
 
 
 def resident_bytes(process):
