@@ -41,7 +41,7 @@ typedef struct {
   uint32_t before_probe; /* what it goes back to; 0: this is no probe */
   uint64_t sum_us;       /* of this round's latencies */
   uint64_t base_us;      /* latency with few transfers; 0: not known yet */
-  uint64_t base_at_ms;   /* when a round last came near it */
+  uint64_t base_at_ms;   /* of the last round at LIMIT_CAP_LEAST */
 } client_cap;
 
 /* See client_host.c. */

@@ -11,10 +11,12 @@
  *     is at most 3/2 of the base, the latency with few in curl: nothing queues up yet, here or
  *     there. Above twice the base it shrinks in proportion, because then what is over the cap only
  *     waits elsewhere. It so comes to rest between 3/2 and twice what the path holds at the base
- *     latency, or, where CAP_LEAST is more than the path holds, at no more than twice that.
- *   - The base is the lowest round's latency, and that of every round at CAP_LEAST. When no round
- *     has come near it for LIMIT_CAP_BASE_MS, one round goes at CAP_LEAST to learn it anew, so that
- *     neither a path that has become longer nor a queue that never drains deceives for long.
+ *     latency, or, where LIMIT_CAP_LEAST is more than the path holds, at no more than twice that.
+ *   - The base is the latency of the last round at LIMIT_CAP_LEAST, or a lower one seen since. Such a
+ *     round is made when the last is LIMIT_CAP_BASE_MS past and 64 times the base, so that neither a
+ *     path that has become longer nor a queue that never drains deceives for long, and that the
+ *     rounds, which take about twice the base, cost at most a thirtieth of the time. The first comes
+ *     soon: the first latencies are those of a time in which connections were made.
  */
 #include "client.h"
 
@@ -28,9 +30,15 @@ void cap_init(client_cap *cap, uint32_t fixed) {
 }
 
 static void cap_learn_base(client_cap *cap, uint64_t mean_us, uint64_t now_ms) {
-  if (cap->base_us == 0 || cap->limit == LIMIT_CAP_LEAST || mean_us < cap->base_us)
-    cap->base_us = mean_us;
-  if (mean_us * 4 <= cap->base_us * 5) cap->base_at_ms = now_ms;
+  bool is_low = cap->limit == LIMIT_CAP_LEAST;
+  if (is_low || cap->base_us == 0 || mean_us < cap->base_us) cap->base_us = mean_us;
+  if (is_low) cap->base_at_ms = now_ms;
+}
+
+static bool cap_is_due(const client_cap *cap, uint64_t now_ms) {
+  uint64_t interval_ms = cap->base_us * 64 / 1000;
+  if (interval_ms < LIMIT_CAP_BASE_MS) interval_ms = LIMIT_CAP_BASE_MS;
+  return now_ms >= cap->base_at_ms + interval_ms;
 }
 
 static uint32_t cap_next(client_cap *cap, uint64_t mean_us, uint64_t now_ms) {
@@ -41,7 +49,7 @@ static uint32_t cap_next(client_cap *cap, uint64_t mean_us, uint64_t now_ms) {
     return limit;
   }
   if (!cap->held_back) return limit;
-  if (now_ms - cap->base_at_ms >= LIMIT_CAP_BASE_MS) {
+  if (cap_is_due(cap, now_ms)) {
     cap->before_probe = limit;
     return LIMIT_CAP_LEAST;
   }
@@ -59,6 +67,7 @@ void cap_on_answer(client_cap *cap, uint32_t round, uint64_t latency_us, uint64_
   if (++cap->answers < enough) return;
   uint64_t mean_us = cap->sum_us / cap->answers + 1; /* not 0 */
   cap_learn_base(cap, mean_us, now_ms);
+  if (is_first) cap->base_at_ms = now_ms + LIMIT_CAP_FIRST_MS - LIMIT_CAP_BASE_MS;
   uint32_t next = is_first ? clamp(mean_us * LIMIT_CAP_RATE / 1000000)
                            : cap_next(cap, mean_us, now_ms);
   if (next != cap->limit) cap->round++;

@@ -149,7 +149,7 @@ static bool dropping_step(cr_conn *conn) {
     return true;
   case HTTP_BAD: conn_end(conn, true); return false;
   default:
-    if (conn->eof) conn_close(conn);
+    if (conn->eof) conn_end(conn, false);
     return false;
   }
 }
@@ -223,7 +223,7 @@ void conn_on_timeout(cr_conn *conn, wait_kind kind) {
     conn->request->parser.head.malformed_reason = "the request's head did not come in time";
     request_begin(conn);
     break;
-  case WAIT_BODY: body_fail(conn, CR_ESTATE); break;
+  case WAIT_BODY: body_fail(conn, CR_ETIMEOUT); break;
   case WAIT_STALL:
     if (!out_settle(conn)) request_finish(conn, CR_SENT_TIMEOUT);
     break;

@@ -20,6 +20,8 @@ enum {
   /* Answer bytes that wait for a slow client; the feeder pauses above high, goes on below low. */
   LIMIT_WRITE_HIGH_BYTES = 256 * 1024,
   LIMIT_WRITE_LOW_BYTES = 64 * 1024,
+  /* A transfer's pieces are gathered to so many before they are written. */
+  LIMIT_RELAY_GATHER_BYTES = 64 * 1024,
   /* After an answer that closes: how long and how much is read so that the client can read it. */
   LIMIT_LINGER_MS = 2000,
   LIMIT_LINGER_BYTES = 64 * 1024,
@@ -53,7 +55,8 @@ enum {
   LIMIT_CAP_MOST = 1024,
   LIMIT_CAP_RATE = 4000,
   LIMIT_CAP_ROUND = 64,
-  LIMIT_CAP_BASE_MS = 30 * 1000,
+  LIMIT_CAP_BASE_MS = 10 * 1000,
+  LIMIT_CAP_FIRST_MS = 500,
   /* A transfer that waits so long for its head, and for four times the usual, counts no more. */
   LIMIT_CAP_STUCK_MS = 1000,
   LIMIT_CAP_LOOK_MS = 100,

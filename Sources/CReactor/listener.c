@@ -33,8 +33,9 @@ static void listener_free(cr_listener *l) {
 static void listener_on_closed(uv_handle_t *handle) {
   cr_listener *l = handle->data;
   if (--l->handles > 0) return;
-  if (l->callbacks.on_closed) l->callbacks.on_closed(l->callbacks.context);
+  cr_server_callbacks callbacks = l->callbacks;
   listener_free(l);
+  if (callbacks.on_closed) callbacks.on_closed(callbacks.context);
 }
 
 /* The timer is needed until the last connection is gone, and is closed with it. */
@@ -229,7 +230,7 @@ int cr_listener_reconfigure(cr_listener *l, const cr_listener_config *config, ch
 }
 
 static int listener_take_socket(cr_listener *l, const cr_listener_config *config, char *message) {
-  l->is_shared = config->fd >= 0;
+  l->is_shared = config->use_fd;
   l->fd = l->is_shared ? config->fd : open_socket(config->host, config->port, message);
   if (l->fd < 0) return CR_ESYSTEM;
   int error = l->is_shared ? prepare_socket(l->fd) : 0;
@@ -278,4 +279,5 @@ int cr_listener_open(cr_loop *loop, const cr_listener_config *config,
 
 uint16_t cr_listener_port(const cr_listener *l) { return l->port; }
 uint32_t cr_listener_connections(const cr_listener *l) { return l->connections; }
+uint32_t cr_listener_accepted(const cr_listener *l) { return l->accepted; }
 cr_listener_counts cr_listener_count(const cr_listener *l) { return l->counts; }

@@ -98,9 +98,8 @@ bool head_step(cr_conn *conn) {
     return conn->state != CONN_CLOSING;
   }
   conn->state = n > 0 && n > conn->request->parser.start ? CONN_HEAD : CONN_IDLE;
-  if (conn->eof) conn_close(conn);
-  else if (conn->state == CONN_IDLE && conn->requests > 0 && conn->listener->closing)
-    conn_end(conn, false);
+  bool over = conn->state == CONN_IDLE && conn->requests > 0 && conn->listener->closing;
+  if (conn->eof || over) conn_end(conn, false);
   return false;
 }
 

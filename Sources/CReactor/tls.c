@@ -8,11 +8,13 @@
  *   - A connection keeps the identity that it began with, whatever its listener has meanwhile.
  *   - Sessions are resumed by tickets only: nothing is kept for clients that may never come back.
  */
+#define _GNU_SOURCE 1 /* timegm */
 #include <openssl/err.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "conn.h"
 
@@ -112,6 +114,13 @@ void cr_tls_free(cr_tls *tls) {
   SSL_CTX_free(tls->context);
   BIO_meth_free(tls->bio);
   free(tls);
+}
+
+int64_t cr_tls_expiry(const cr_tls *tls) {
+  struct tm end;
+  const X509 *certificate = SSL_CTX_get0_certificate(tls->context);
+  if (!certificate || ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) != 1) return 0;
+  return timegm(&end);
 }
 
 /* ---- connection ---- */

@@ -145,3 +145,12 @@ extension Gateway {
     return Array(head.utf8) + body
   }
 }
+
+extension Admission {
+  func write(to text: inout MetricsText) {
+    text.single(
+      "requests_waited_total", "counter", "Requests over their credential's number.", waited)
+    text.single(
+      "requests_refused_total", "counter", "Requests told to slow down, of these too.", refused)
+  }
+}

@@ -10,7 +10,7 @@ import Logging
 import Reactor
 
 @Loop public final class Gateway {
-  private let configuration: Configuration
+  let configuration: Configuration
   private let authenticator: Authenticator
   private let proxies: TrustedProxies
   private let audit: AuditLog
@@ -41,8 +41,7 @@ import Reactor
     self.tokens = tokens
     self.metrics = metrics
     self.logger = logger
-    refusedConnections = RefusedConnections(logger)
-    metrics.refusedConnections = refusedConnections
+    refusedConnections = RefusedConnections(logger, metrics)
   }
 
   /// A gateway to Globus. Throws what is wrong with the configuration.
@@ -76,13 +75,14 @@ import Reactor
     do {
       let sealer = try CredentialSealer(
         keyring: keyring, origin: configuration.baseURL.description)
-      let transfer = try TransferClient(configuration, failures: metrics.failures)
+      let transfer = try TransferClient(configuration, metrics: metrics.upstream)
       let collections = GlobusCollections(
         transfer: transfer,
-        servers: try DataServerClient(configuration, failures: metrics.failures))
+        servers: try DataServerClient(configuration, metrics: metrics.upstream))
       let signIn = SignIn(
-        configuration, keyring: keyring, sealer: sealer, auth: try AuthClient(configuration),
-        transfer: transfer, logger: logger)
+        configuration, keyring: keyring, sealer: sealer,
+        auth: try AuthClient(configuration, metrics: metrics.upstream), transfer: transfer,
+        logger: logger)
       try self.init(
         configuration, sealer: sealer, audit: audit, collections: collections, signIn: signIn,
         tokens: ContinuationToken(keyring), metrics: metrics, logger: logger)
@@ -156,7 +156,8 @@ import Reactor
     // Nobody was told anything: the client left while upstream was still asked.
     if sent.status == 0, sent.outcome == .clientGone { answer.facts = AuditRow.Facts() }
     row.complete(sent, answer.facts)
-    metrics.count(operation: row.intent.operation, sent)
+    metrics.count(
+      operation: row.intent.operation, sent, since: exchange.startedAt.clock, row.trace)
     if let detail = answer.facts.errorDetail, isRecorded {
       logger.warning(
         "request failed",
@@ -195,7 +196,7 @@ import Reactor
 
   private func refusal(_ error: S3Error?, _ head: RequestHead, _ requestID: String) -> Reply {
     let error = error ?? S3Error(.internalError)
-    var reply = Reply(status: error.code.status)
+    var reply = Reply(status: error.status)
     for header in error.headers { reply.headers.add(header.name, header.value) }
     let resource = head.target.prefix { $0 != "?" }
     let body = error.body(resource: String(resource), requestID: requestID)
@@ -214,6 +215,7 @@ import Reactor
     _ plan: RequestPlan, _ exchange: Exchange, _ row: AuditRow, _ line: inout Admission.Line?
   ) async -> Answer {
     do throws(S3Error) {
+      if plan.mayReadBody { try await UnusedBody.drop(of: exchange, isRefused: plan.error != nil) }
       if let error = plan.error { throw error }
       try admission.requireRoom(for: metrics.inFlight)
       if plan.action == .authStart || plan.action == .authCallback {

@@ -8,6 +8,8 @@ enum Limits {
   static let listedKeys = 1_000
   /// Levels of folders looked into for what follows a key that a listing begins with.
   static let listedLevels = 16
+  /// Bytes of a body that are read of a request that has no use for one.
+  static let unusedBodyBytes = 64 * 1024
   /// Parameters in a query; a request line holds thousands, no client sends thirty.
   static let queryParameters = 64
   /// Entity tags looked at in an If-Match or If-None-Match.

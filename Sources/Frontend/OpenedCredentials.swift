@@ -92,8 +92,9 @@ import Reactor
     guard !isSweeping else { return }
     isSweeping = true
     Loop.start { [weak self] in
-      while let self, self.opened.count > 0 {
-        await Loop.sleep(milliseconds: UInt64(Limits.openedCredentialSeconds) * 1_000)
+      let pause = UInt64(Limits.openedCredentialSeconds) * 1_000
+      // Not slept: the loop ends, and would wait for this to go round until all has ended.
+      while let self, self.opened.count > 0, await Loop.sleep(milliseconds: pause) {
         self.opened.removeEnded(Self.now)
       }
       self?.isSweeping = false

@@ -6,27 +6,24 @@ import Reactor
 
 /// Counts them, and logs the first of each minute.
 @Loop final class RefusedConnections {
-  private(set) var count = 0
   private let logger: Logger
+  private let metrics: Metrics
   private var loggedAt: UInt64?
 
-  init(_ logger: Logger) { self.logger = logger }
+  init(_ logger: Logger, _ metrics: Metrics) {
+    self.logger = logger
+    self.metrics = metrics
+  }
 
   func record(peer: String, reason: String) {
-    count += 1
+    metrics.refusedConnections += 1
     let now = Loop.clockMicroseconds
     if let loggedAt, now - loggedAt < Limits.refusedConnectionsLogMicroseconds { return }
     loggedAt = now
     logger.warning(
       "connection refused: its proxy sent no usable PROXY header",
-      metadata: ["peer": "\(peer)", "cause": "\(reason)", "refused_so_far": "\(count)"])
-  }
-
-  var lines: [String] {
-    [
-      "# HELP globus_s3_frontend_proxy_headers_refused_total Connections without a PROXY header.",
-      "# TYPE globus_s3_frontend_proxy_headers_refused_total counter",
-      "globus_s3_frontend_proxy_headers_refused_total \(count)",
-    ]
+      metadata: [
+        "peer": "\(peer)", "cause": "\(reason)", "refused_so_far": "\(metrics.refusedConnections)",
+      ])
   }
 }

@@ -13,6 +13,8 @@ import Reactor
   private(set) var collection: CollectionID?
   private(set) var key: ObjectKey?
   private(set) var authentication: Authenticator.Result?
+  /// Whether who asks has a credential that opens the bucket: nobody else's body is read.
+  private(set) var mayReadBody = false
   private(set) var error: S3Error?
 
   /// The name in the audit.
@@ -40,6 +42,9 @@ import Reactor
   private func plan(
     _ head: RequestHead, _ baseURL: BaseURL, _ authenticator: Authenticator, _ now: Int64
   ) throws(S3Error) {
+    if let authority = head.authority, !RequestAddress.isServed(authority, at: baseURL.host) {
+      throw S3Error(.invalidURI, "This server is no proxy: the request's target is elsewhere.")
+    }
     let address = try RequestAddress(
       host: head["host"] ?? "", target: head.target, baseHost: baseURL.host)
     self.address = address
@@ -72,6 +77,10 @@ import Reactor
         (action == .createBucket
           ? "Buckets are Globus collections, which are made in Globus. " : "")
           + "The credential does not open this bucket. Get one that does at \(signInURL())")
+    }
+    mayReadBody = true
+    if action.needsLength, head["content-length"] == nil, head["transfer-encoding"] == nil {
+      throw S3Error(.missingContentLength)
     }
     if let refusal = action.refusal { throw refusal }
   }

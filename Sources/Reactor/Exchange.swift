@@ -33,7 +33,9 @@ public struct Sent: Sendable {
 public enum BodyError: Error, Sendable {
   case tooLarge
   case malformed
-  /// The client vanished or sent nothing for too long.
+  /// The client sent nothing for the listener's `bodyTimeoutMilliseconds`.
+  case timeout
+  /// The client closed or vanished before the body's end.
   case interrupted
 }
 
@@ -231,6 +233,7 @@ func exchangeOnBody(
     case CR_OK.rawValue: .success(Array(UnsafeBufferPointer(start: bytes, count: count)))
     case CR_ETOOLARGE.rawValue: .failure(.tooLarge)
     case CR_EINVALID.rawValue: .failure(.malformed)
+    case CR_ETIMEOUT.rawValue: .failure(.timeout)
     default: .failure(.interrupted)
     }
   Loop.assumeIsolated { exchange.onBody(result) }

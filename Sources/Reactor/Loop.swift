@@ -97,6 +97,14 @@ internal import Glibc
   /// The C libraries in use with their versions, for `--version`.
   public nonisolated static var libraryVersions: String { String(cString: cr_library_versions()) }
 
+  /// The commit that the program was built from, "" when the build did not say.
+  public nonisolated static var buildCommit: String { String(cString: cr_build_commit()) }
+  /// What the process has used of processors, and uses of memory.
+  public nonisolated static var processUsage: (cpuMicroseconds: UInt64, residentBytes: UInt64) {
+    let usage = cr_process_usage_now()
+    return (usage.cpu_us, usage.resident_bytes)
+  }
+
   // Written on the loop, read after it has ended.
   private final class Outcome: @unchecked Sendable { var value: Int32 = 0 }
 }

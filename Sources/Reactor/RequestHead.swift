@@ -22,6 +22,9 @@ public struct RequestHead: Sendable {
   public let method: String
   /// The request target as received: path and query, percent-encoded.
   public let target: String
+  /// Of a target in absolute form ("http://authority/path") its authority, which then is the Host
+  /// header's value too; `target` has the rest.
+  public let authority: String?
   public let malformed: Malformed?
   /// The declared body length; nil for a chunked body.
   public let contentLength: UInt64?
@@ -37,6 +40,7 @@ public struct RequestHead: Sendable {
     }
     method = at(head.method)
     target = at(head.target)
+    authority = head.authority.len > 0 ? at(head.authority) : nil
     contentLength = head.chunked ? nil : head.content_length
     hasBody = head.has_body
     if head.malformed_status != 0 {

@@ -26,6 +26,9 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
     self.raw = raw
   }
 
+  /// When the certificate ends, Unix seconds.
+  public var expiry: Int64 { cr_tls_expiry(raw) }
+
   isolated deinit { cr_tls_free(raw) }
 }
 
@@ -92,8 +95,8 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
     self.refused = refused
     var callbacks = cr_server_callbacks(
       context: nil, on_request: exchangeOnRequest, on_body: exchangeOnBody,
-      on_room: exchangeOnRoom, on_sent: exchangeOnSent, on_refused: serverOnRefused,
-      on_closed: serverOnClosed)
+      on_room: exchangeOnRoom, on_sent: exchangeOnSent,
+      on_refused: serverOnRefused, on_closed: serverOnClosed)
     // C calls on as long as a connection lives, which may be longer than the server is referenced.
     callbacks.context = Unmanaged.passRetained(self).toOpaque()
     var listener: OpaquePointer?
@@ -113,6 +116,8 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
   /// Open connections, those that are ending included.
   public var connections: UInt32 { listener.map { cr_listener_connections($0) } ?? 0 }
 
+  /// Connections accepted since the start, modulo 2^32; 0 once closed.
+  public var acceptedConnections: UInt32 { listener.map { cr_listener_accepted($0) } ?? 0 }
   /// Connections that a limit cost, so far.
   public struct LimitCounts: Sendable {
     /// Idle ones that were closed for others.
@@ -170,14 +175,6 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
   }
 }
 
-private func serverOnRefused(
-  _ context: UnsafeMutableRawPointer?, _ peer: UnsafePointer<CChar>, _ reason: UnsafePointer<CChar>
-) {
-  let server = Unmanaged<Server>.fromOpaque(context!).takeUnretainedValue()
-  let (peer, reason) = (String(cString: peer), String(cString: reason))
-  Loop.assumeIsolated { server.refused(peer, reason) }
-}
-
 extension Server.Configuration {
   @Loop fileprivate func withConfig<Result>(
     _ tls: TLSIdentity?, _ body: (UnsafePointer<cr_listener_config>) -> Result
@@ -189,7 +186,7 @@ extension Server.Configuration {
         shared.withCString { shared in
           refusal.withUnsafeBytes { refusal in
             var config = cr_listener_config(
-              host: host, port: port, fd: socket ?? -1, tls: tls?.raw,
+              host: host, port: port, use_fd: socket != nil, fd: socket ?? -1, tls: tls?.raw,
               head_timeout_ms: limits.headTimeoutMilliseconds,
               idle_timeout_ms: limits.idleTimeoutMilliseconds,
               body_timeout_ms: limits.bodyTimeoutMilliseconds,
@@ -209,6 +206,14 @@ extension Server.Configuration {
 private func serverOnClosed(_ context: UnsafeMutableRawPointer?) {
   let server = Unmanaged<Server>.fromOpaque(context!).takeRetainedValue()
   Loop.assumeIsolated { server.onClosed() }
+}
+
+private func serverOnRefused(
+  _ context: UnsafeMutableRawPointer?, _ peer: UnsafePointer<CChar>, _ reason: UnsafePointer<CChar>
+) {
+  let server = Unmanaged<Server>.fromOpaque(context!).takeUnretainedValue()
+  let (peer, reason) = (String(cString: peer), String(cString: reason))
+  Loop.assumeIsolated { server.refused(peer, reason) }
 }
 
 /// Calls C with room for a message; returns its result and what it wrote there.

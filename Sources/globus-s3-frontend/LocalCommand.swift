@@ -89,6 +89,8 @@ struct LocalCommand: ParsableCommand {
   @Option(help: ArgumentHelp("How long access tokens live.", valueName: "s"))
   var accessTokenLifetime: Int64 = 172_800
 
+  @Option(help: "Random bytes of an access token: Globus may make longer ones some day.")
+  var accessTokenBytes = 66
   @OptionGroup(title: "Limits of the frontend") var limits: LimitFlags
 
   func validate() throws {
@@ -99,6 +101,9 @@ struct LocalCommand: ParsableCommand {
     }
     guard auditStrangersPerMinute ?? 1 > 0 else {
       throw ValidationError("--audit-strangers-per-minute: at least 1")
+    }
+    guard 16...1024 ~= accessTokenBytes else {
+      throw ValidationError("--access-token-bytes: from 16 to 1024")
     }
     for network in trustedProxy where !Configuration.isNetwork(network) {
       throw ValidationError("--trusted-proxy: not a network such as 10.0.0.0/8: \(network)")
@@ -185,6 +190,7 @@ struct LocalCommand: ParsableCommand {
       collections: collections, workDirectory: work.path)
     configuration.transferLatencyMilliseconds = transferLatency
     configuration.accessTokenLifetimeSeconds = accessTokenLifetime
+    configuration.accessTokenBytes = accessTokenBytes
     if let faults { configuration.faults = try contents(ofFile: faults, flag: "--faults") }
     return configuration
   }

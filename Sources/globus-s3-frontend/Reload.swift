@@ -54,15 +54,18 @@ extension Service {
       let gateway = try gateway?.successor(plan.frontend, keyring: keyring)
 
       for (server, address) in zip(servers, plan.listen) {
-        try server.reconfigure(plan.listener(address), tls: identity)
+        try server.reconfigure(plan.configuration(of: address), tls: identity)
       }
       self.gateway = gateway
       if let gateway { operations?.gateway = gateway }
       self.keyring = keyring
+      let isOtherwise = plan.frontend.signatures != running.frontend.signatures
+      self.identity = identity
       running = plan
       logForm.format = plan.logFormat
       gateway?.countReload(isRefused: false)
       logger.notice("reloaded")
+      if isOtherwise { warnOfSignatures() }
       if !waiting.isEmpty {
         logger.warning(
           "settings have changed that need a restart",

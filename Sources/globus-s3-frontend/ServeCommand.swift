@@ -21,8 +21,17 @@ struct ServeCommand: ParsableCommand {
 
   @OptionGroup var flags: ServeFlags
 
+  @Flag(
+    help: "Check the configuration without serving, also beside a running server: a line each.")
+  var checkConfig = false
+
   func run() throws {
     let environment = ProcessInfo.processInfo.environment
+    if checkConfig {
+      let flags = flags
+      let status = Loop.run { ConfigurationCheck.run(flags, environment: environment) }
+      throw ExitCode(status)
+    }
     ServeFlags.eraseClientSecret()
     let sockets = try SocketActivation.take()
     var plan = try flags.plan(environment: environment)

@@ -22,6 +22,8 @@ import Reactor
   private let audit: AuditLog
   private(set) var operations: Operations?
   private var operationsServer: Server?
+  /// The certificate that holds now.
+  var identity: TLSIdentity?
   private var ticking: Task<Void, Never>?
 
   init(_ plan: ServicePlan) throws(ConfigurationError) {
@@ -61,6 +63,10 @@ import Reactor
     if running.keyFile == nil {
       logger.notice("no --key-file: credentials end with this process")
     }
+    warnOfSignatures()
+  }
+
+  func warnOfSignatures() {
     if running.frontend.signatures == .any, running.listen.contains(where: { !$0.isLoopback }) {
       logger.warning(
         "signatures are not verified (--signatures any) on an address that others can reach")
@@ -74,12 +80,12 @@ import Reactor
   }
 
   private func listen() throws {
-    let identity = try running.identity()
+    identity = try running.identity()
     for address in running.listen {
       servers.append(
         // Requests come in a later turn of the loop, when the gateway is there.
         try Server(
-          running.listener(address), tls: identity,
+          running.configuration(of: address), tls: identity,
           refused: { [self] in self.gateway!.connectionRefused(peer: $0, reason: $1) }
         ) { [self] in await self.gateway!.handle($0) })
     }
@@ -92,12 +98,20 @@ import Reactor
     let gateway = try Gateway(running.frontend, keyring: keyring, audit: audit, logger: logger)
     self.gateway = gateway
     if let address = running.operationsListen {
-      let operations = Operations(gateway, audit: audit, version: Command.number) { [self] in
-        servers
+      let operations = try Operations(gateway, audit: audit, version: Command.number) {
+        [unowned self] in facts
       }
       operationsServer = try Server(.init(address)) { await operations.handle($0) }
       self.operations = operations
     }
+  }
+
+  /// For /metrics.
+  private var facts: ServiceFacts {
+    ServiceFacts(
+      connections: servers.reduce(0) { $0 + Int($1.connections) },
+      acceptedConnections: servers.reduce(0) { $0 + Int($1.acceptedConnections) },
+      limitCounts: servers.map(\.limitCounts), certificateExpiry: identity?.expiry)
   }
 
   /// Closes what is open already when the rest can't be opened.
@@ -149,16 +163,9 @@ extension ServicePlan {
   }
 }
 
-extension Server.Configuration {
-  init(_ address: ListenAddress) {
-    self.init(host: address.host, port: address.port)
-    socket = address.socket
-  }
-}
-
 extension ServicePlan {
-  /// How an address for S3 is listened on.
-  func listener(_ address: ListenAddress) -> Server.Configuration {
+  /// How one of `listen` is served.
+  func configuration(of address: ListenAddress) -> Server.Configuration {
     var configuration = Server.Configuration(address)
     configuration.limits = serverLimits
     configuration.limits.maxConnections = min(
@@ -172,6 +179,13 @@ extension ServicePlan {
   }
 }
 
+extension Server.Configuration {
+  init(_ address: ListenAddress) {
+    self.init(host: address.host, port: address.port)
+    socket = address.socket
+  }
+}
+
 /// Bounds of the command.
 enum Limits {
   /// How long a closing server waits for requests in flight.
@@ -180,6 +194,11 @@ enum Limits {
   /// How long it waits for the handlers of requests that it gave up on.
   static let abortSeconds = 5
   static let drainTurnMilliseconds: UInt64 = 50
+  /// How long `health` waits for each step of an answer, and how much of it is read.
+  static let healthMilliseconds: UInt32 = 5_000
+  static let healthBytes = 1 << 20
+  /// A certificate that ends sooner is worth a warning.
+  static let certificateDays: Int64 = 14
   /// How often the audit is told the time.
   static let tickMilliseconds: UInt64 = 1_000
   /// Sockets that a service manager may leave.

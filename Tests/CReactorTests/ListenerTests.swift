@@ -120,7 +120,16 @@ private func listeningSocket() throws -> (descriptor: Int32, port: UInt16) {
     #expect(second.receiveAnswer(body: 15).statuses == [200])
     server.order(.answerHeld)
     #expect(first.receiveAnswer(body: 5).statuses == [200])
-    server.reconfigure { $0.idle = 50 }
+    let refused = server.reconfigure {
+      $0.idle = 50
+      $0.proxies = "nowhere"
+    }
+    #expect(refused == "reconfigured \(CR_EINVALID.rawValue)")
+    #expect(first.receive(atLeast: 1, patience: 100).end == .waiting)
+    server.reconfigure {
+      $0.idle = 50
+      $0.proxies = ""
+    }
     #expect(first.receive().end == .closed)
     #expect(second.receive().end == .closed)
   }

@@ -28,8 +28,19 @@ def listening(port=0):
         yield one
 
 
-def test_an_upgrade_under_load_refuses_nobody(site, database):
+@pytest.fixture(scope="module")
+def secure_site(tmp_path_factory):
+    site = Site(tmp_path_factory.mktemp("activated-tls"), tls=True)
+    with site.server(site.folder / "sign-in.db"):
+        site.sign_in()
+    yield site
+    site.close()
+
+
+@pytest.mark.parametrize("speaking", ["site", "secure_site"])
+def test_an_upgrade_under_load_refuses_nobody(request, speaking, database):
     """The old ends, then the new starts, as systemd does; clients wait in the socket's backlog."""
+    site = request.getfixturevalue(speaking)
     with listening(site.port) as held, Load(site, fresh=4) as load:
         for number in range(3):
             server = site.start(database, log=site.folder / f"log-{number}", sockets=[held])

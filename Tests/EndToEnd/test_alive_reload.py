@@ -1,6 +1,7 @@
 """SIGHUP: certificates, keys and settings change under load; what is wrong changes nothing."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -47,6 +48,16 @@ def test_nobody_notices_a_reload(site, database):
     load.check()
     assert {row["outcome"] for row in rows(database)} == {"ok"}
     assert len(rows(database)) == len(load.answers) + 1
+
+
+def test_reloads_leave_nothing_behind(site, serving):
+    def descriptors():
+        serving.reload()
+        assert site.get().status_code == 200
+        return len(os.listdir(f"/proc/{serving.process.pid}/fd"))
+
+    first = descriptors()
+    assert [descriptors() for _ in range(20)] == [first] * 20
 
 
 BROKEN = {

@@ -128,6 +128,7 @@ struct Answer: Sendable {
   let collection: MemoryCollection
   let signIn = ScriptedSignIn()
   let audit: AuditLog
+  let metrics = Metrics()
   private let sealer: CredentialSealer
   private let client: HTTPClient
   private let server: Server
@@ -161,7 +162,8 @@ struct Answer: Sendable {
     sealer = try CredentialSealer(keyring: keyring, origin: configuration.baseURL.description)
     let gateway = try Gateway(
       configuration, sealer: sealer, audit: audit, collections: OneCollection(collection),
-      signIn: signIn, tokens: ContinuationToken(keyring), logger: logger)
+      signIn: signIn, tokens: ContinuationToken(keyring), metrics: metrics,
+      logger: logger)
     server = try Server(Server.Configuration(host: "127.0.0.1", port: 0)) {
       await gateway.handle($0)
     }

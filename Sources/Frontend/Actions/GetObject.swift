@@ -129,7 +129,13 @@ enum GetObject {
       return head.reply(
         .object(
           ObjectBody(first: first, length: head.length) { offset, avoiding in
-            await rest(request, head, tag: tag, from: offset, avoiding: avoiding)
+            let rest = await Self.rest(request, head, tag: tag, from: offset, avoiding: avoiding)
+            if case .success = rest {
+              request.trace.resumes += 1
+            } else {
+              request.trace.refusedResumes += 1
+            }
+            return rest
           }))
     }
   }

@@ -61,6 +61,12 @@ struct RequestAddress: Sendable {
     return id
   }
 
+  /// Whether a host, with or without a port, is one of our names.
+  static func isServed(_ host: String, at baseHost: String) -> Bool {
+    host.lowercased().prefix { $0 != ":" } == baseHost
+      || virtualBucket(host: host, baseHost: baseHost) != nil
+  }
+
   /// The bucket that a host name stands for, if it is one; a port says nothing.
   private static func virtualBucket(host: String, baseHost: String) -> String? {
     let host = host.utf8
