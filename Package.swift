@@ -57,7 +57,7 @@ let package = Package(
       dependencies: [
         "Frontend", "LocalGlobus", "Audit", "Reactor", argumentParser, logging,
       ],
-      path: "Tests/Bench", exclude: ["audit.py", "latency.c", "latency.sh"], swiftSettings: strict),
+      path: "Tests/Bench/Audit", exclude: ["audit.py"], swiftSettings: strict),
 
     // Tests answer libcurl's look-ups of names themselves (TestNames.swift).
     .testTarget(

@@ -8,6 +8,7 @@ BUILD_PACKAGES=(pkg-config libuv1-dev libcurl4-openssl-dev libssl-dev libsqlite3
   python3 python3-venv curl ca-certificates)
 TEST_PACKAGES=(chromium chromium-driver haproxy libnginx-mod-stream nginx openssl rclone sqlite3
   systemd testssl.sh)
+COST_PACKAGES=(valgrind binutils)
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*" >&2; }
 
