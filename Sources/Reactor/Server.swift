@@ -15,7 +15,8 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
 @Loop public final class TLSIdentity {
   let raw: OpaquePointer
 
-  /// Both are PEM files. Throws when they can't be read or don't belong together.
+  /// Both are PEM files, the certificate's with its chain behind it. Throws when they can't be read or
+  /// don't belong together.
   public init(certificateFile: String, keyFile: String) throws(ReactorError) {
     var raw: OpaquePointer?
     let ticketKeyMilliseconds: UInt64 = 12 * 3_600 * 1_000
@@ -32,20 +33,33 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
   isolated deinit { cr_tls_free(raw) }
 }
 
+/// An HTTP/1.1 server (1.0 clients included) on one address, plain or with TLS 1.2 and 1.3.
+///
+/// Each request gets a task of its own that runs the handler on the loop. A connection carries one
+/// request at a time; requests that a client sends ahead wait for the answers before theirs. A server
+/// lives, whether referenced or not, until `close` and the end of its last connection.
 @Loop public final class Server {
-  /// Handles one request, malformed ones included (`Exchange.head.malformed`), by answering it.
+  /// Handles one request, malformed ones included (`Exchange.head.malformed`), by answering it. It may
+  /// await whatever it likes, but must not block: all requests share its thread. One that returns
+  /// without an answer closes the connection.
   public typealias Handler = @Loop @Sendable (Exchange) async -> Void
 
   public struct Configuration: Sendable {
+    /// An IPv4 or IPv6 address, without brackets, or a name of one; "::" is all of both kinds.
     public var host: String
-    /// 0: a free one.
+    /// 0: a free one, which `Server.port` tells.
     public var port: UInt16
     /// A TCP socket that listens already, in place of host and port; taken over.
     public var socket: Int32?
+    /// From the first byte of a head to its last; then the request is malformed, with 408.
     public var headTimeoutMilliseconds: UInt32 = 10_000
+    /// Between requests, and before the first byte; then the connection closes.
     public var idleTimeoutMilliseconds: UInt32 = 75_000
+    /// Between two reads of a body that was asked for: `BodyError.timeout`.
     public var bodyTimeoutMilliseconds: UInt32 = 30_000
+    /// While a client takes no byte of an answer: `Sent.Outcome.timeout`.
     public var writeStallMilliseconds: UInt32 = 60_000
+    /// Over it, connections wait in the kernel until others end.
     public var maxConnections: UInt32 = 10_000
     /// CIDR texts of peers whose connections must begin with a header of the PROXY protocol, version
     /// 1 or 2, before TLS; it names the client (`Exchange.clientAddress`). From others none is taken.
@@ -66,7 +80,8 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
   private var listener: OpaquePointer?
   private var isClosing = false
 
-  /// Listens until `close`. Throws when the address can't be had.
+  /// Listens until `close`. The handler is first called in a later turn of the loop. Throws when the
+  /// address can't be had.
   public init(
     _ configuration: Configuration, tls: TLSIdentity? = nil,
     refused: @escaping Refused = { _, _ in }, handler: @escaping Handler
