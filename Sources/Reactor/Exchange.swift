@@ -13,7 +13,7 @@ public struct Sent: Sendable {
     case complete
     /// The client reset or closed before the answer was out.
     case clientGone
-    /// The client took no byte for `Server.Configuration.writeStallMilliseconds`.
+    /// The client took no byte for `Server.Limits.writeStallMilliseconds`.
     case timeout
     /// Given up by the server: `Exchange.abort`, a handler that returned without an answer, or the
     /// loop's end.
@@ -36,7 +36,7 @@ public enum BodyError: Error, Sendable {
   case tooLarge
   /// Its chunks are malformed; 400 fits.
   case malformed
-  /// The client sent nothing for `Server.Configuration.bodyTimeoutMilliseconds`; 408 fits.
+  /// The client sent nothing for `Server.Limits.bodyTimeoutMilliseconds`; 408 fits.
   case timeout
   /// The client closed or vanished before the body's end, or the body was asked for before.
   case interrupted
