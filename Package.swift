@@ -77,3 +77,34 @@ if Context.environment["REACTOR_ONLY"] != nil {
   package.targets.removeAll { !kept.contains($0.name) }
   package.products = []
 }
+
+// The fuzz targets look at Frontend's parsers: without Audit and its SQLite they build in a minute.
+// scripts/fuzz builds them, with libFuzzer.
+if Context.environment["FUZZ_ONLY"] != nil {
+  let globus = [
+    "AuthError", "AuthTokens", "AuthorizationParameters", "CollectionDocument", "CollectionID",
+    "FaultTriage", "FileDocument", "FileStatus", "GlobusError", "GlobusJSON", "GlobusLimits",
+    "GlobusScopes", "PercentEncoding", "RequiredScope", "RootFolder", "SignInRequirements",
+    "TransferFault", "UserInfo",
+  ]
+  let signIn = [
+    "CallbackParameters", "Credential", "CredentialCoding", "CredentialLimits", "CredentialSealer",
+    "CredentialSecret", "Keyring", "KeyringCookie", "KeyringError", "KeyringFile", "SignInError",
+    "SignInLink",
+  ]
+  let parsers =
+    ["S3", "Configuration.swift", "ForwardedFor.swift", "Limits.swift"]
+    + globus.map { "Globus/\($0).swift" } + signIn.map { "SignIn/\($0).swift" }
+  let kept: Set = ["CUV", "CCurl", "COpenSSL", "CReactor", "Reactor", "Crypto"]
+  package.targets.removeAll { !kept.contains($0.name) }
+  package.targets += [
+    .target(
+      name: "Frontend", dependencies: ["Reactor", "Crypto", logging],
+      sources: parsers,
+      swiftSettings: strict),
+    .executableTarget(
+      name: "frontend-fuzz", dependencies: ["Frontend"], path: "Tests/Fuzz/Frontend",
+      swiftSettings: strict),
+  ]
+  package.products = []
+}

@@ -40,11 +40,18 @@ void conn_accept(cr_listener *l, int fd, const struct sockaddr *peer) {
     close(fd);
     return;
   }
+  conn->listener = l;
+  conn_set_peer(conn, peer);
+  peer_verdict verdict = peers_enter(conn);
+  if (verdict != PEER_WELCOME) {
+    free(conn);
+    if (verdict == PEER_OVER_LIMIT) l->counts.refused_by_address++;
+    accept_refuse(l, fd);
+    return;
+  }
   uv_tcp_init(&l->loop->uv, &conn->tcp);
   conn->tcp.data = conn;
-  conn->listener = l;
   conn->work.run = conn_on_deferred;
-  conn_set_peer(conn, peer);
   conn->next = l->conns;
   if (l->conns) l->conns->previous = conn;
   l->conns = conn;
@@ -104,8 +111,7 @@ void conn_lost(cr_conn *conn) {
   else conn_close(conn);
 }
 
-/* Whether bytes have come that nobody has looked at: closing would lose a request. */
-static bool conn_has_unread(const cr_conn *conn) {
+bool conn_has_unread(const cr_conn *conn) {
   uv_os_fd_t fd;
   char byte;
   return conn->in_used > conn->in_at ||
@@ -115,7 +121,7 @@ static bool conn_has_unread(const cr_conn *conn) {
 
 void conn_retire(cr_conn *conn) {
   if (conn->state > CONN_IDLE) return;
-  if (!conn->served) {
+  if (conn->requests == 0) {
     wait_set(conn, WAIT_RETIRED);
   } else if (!conn_has_unread(conn)) {
     conn_end(conn, false);
@@ -126,6 +132,11 @@ void conn_retire(cr_conn *conn) {
 void conn_abandon(cr_conn *conn) {
   if (conn->state == CONN_REQUEST) request_finish(conn, CR_SENT_ABORTED);
   else conn_close(conn);
+}
+
+void conn_evict(cr_conn *conn) {
+  conn_end(conn, false);
+  conn_close(conn); /* also when close_notify finds no room */
 }
 
 /* ---- steps ---- */
@@ -165,7 +176,9 @@ static wait_kind conn_waits_for(const cr_conn *conn) {
   switch (conn->state) {
   case CONN_PROXY: return conn->listener->closing ? WAIT_RETIRED : WAIT_PROXY;
   case CONN_HANDSHAKE: return conn->listener->closing ? WAIT_RETIRED : WAIT_HANDSHAKE;
-  case CONN_IDLE: return conn->listener->closing ? WAIT_RETIRED : WAIT_IDLE;
+  case CONN_IDLE: return conn->listener->closing ? WAIT_RETIRED
+                         : conn->requests       ? WAIT_IDLE
+                                                 : WAIT_FIRST;
   case CONN_HEAD: return WAIT_HEAD;
   case CONN_DROPPING: return WAIT_DROP;
   case CONN_LINGERING: return WAIT_LINGER;
@@ -197,7 +210,9 @@ void conn_work(cr_conn *conn) {
   }
   conn_update_reading(conn);
   wait_kind kind = conn_waits_for(conn);
-  if (kind != conn->wait) wait_set(conn, kind);
+  if (kind == conn->wait) return;
+  wait_set(conn, kind);
+  listener_resume(conn->listener); /* it may be an idle one that can give way */
 }
 
 void conn_on_timeout(cr_conn *conn, wait_kind kind) {
@@ -212,6 +227,7 @@ void conn_on_timeout(cr_conn *conn, wait_kind kind) {
   case WAIT_STALL:
     if (!out_settle(conn)) request_finish(conn, CR_SENT_TIMEOUT);
     break;
+  case WAIT_FIRST:
   case WAIT_IDLE: conn_end(conn, false); break;
   case WAIT_RETIRED:
     if (conn->state == CONN_IDLE) conn_end(conn, false);

@@ -11,6 +11,10 @@ enum {
   LIMIT_FIRST_READ_BYTES = 4 * 1024,
   /* A body nobody asked for is read and dropped up to here, else the connection closes. */
   LIMIT_DROPPED_BODY_BYTES = 64 * 1024,
+  /* What a body must come to on average, once it takes longer than the listener's body timeout. */
+  LIMIT_BODY_BYTES_PER_SECOND = 1024,
+  /* On one connection, whose last answer says that it closes. */
+  LIMIT_REQUESTS_PER_CONNECTION = 10 * 1000,
   LIMIT_CHUNK_LINE_BYTES = 256,
   LIMIT_TRAILER_BYTES = 8 * 1024,
   /* Answer bytes that wait for a slow client; the feeder pauses above high, goes on below low. */

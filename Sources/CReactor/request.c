@@ -72,8 +72,8 @@ void request_begin(cr_conn *conn) {
     return;
   }
   body_init(r);
+  if (conn->requests < LIMIT_REQUESTS_PER_CONNECTION) conn->requests++;
   conn->state = CONN_REQUEST;
-  conn->served = true;
   wait_set(conn, WAIT_NONE);
   const cr_server_callbacks *callbacks = &conn->listener->callbacks;
   bool was_working = conn->working;
@@ -98,7 +98,7 @@ bool head_step(cr_conn *conn) {
     return conn->state != CONN_CLOSING;
   }
   conn->state = n > 0 && n > conn->request->parser.start ? CONN_HEAD : CONN_IDLE;
-  bool over = conn->state == CONN_IDLE && conn->served && conn->listener->closing;
+  bool over = conn->state == CONN_IDLE && conn->requests > 0 && conn->listener->closing;
   if (conn->eof || over) conn_end(conn, false);
   return false;
 }

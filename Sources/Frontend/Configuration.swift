@@ -34,6 +34,10 @@ public struct Configuration: Sendable {
   public var allowPrivateUpstream: [String] = []
   /// How long Transfer and collections may be silent, before an answer's head and within a body.
   public var upstreamSilenceMilliseconds = GlobusLimits.firstByteMilliseconds
+  /// Requests served at once; more are told to slow down.
+  public var maxRequestsInFlight = Limits.requestsInFlight
+  /// Of one credential; more wait for a while.
+  public var maxRequestsPerCredential = Limits.requestsPerCredential
   /// Globus Auth and Transfer, without trailing slash: `GLOBUS_SDK_SERVICE_URL_AUTH`, `…_TRANSFER`.
   public var authURL = "https://auth.globus.org"
   public var transferURL = "https://transfer.api.globus.org"

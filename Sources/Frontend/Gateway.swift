@@ -18,6 +18,7 @@ import Reactor
   private let signIn: any SignInHandling
   private let tokens: ContinuationToken
   private let logger: Logger
+  private(set) var admission: Admission
   private var isRefusing = false
   private let refusedConnections: RefusedConnections
   let metrics: Metrics
@@ -33,6 +34,7 @@ import Reactor
     self.configuration = configuration
     self.proxies = proxies
     authenticator = Authenticator(sealer: sealer, policy: configuration.signatures)
+    admission = Admission(configuration)
     self.audit = audit
     self.collections = collections
     self.signIn = signIn
@@ -58,6 +60,8 @@ import Reactor
     let next = try Gateway(
       configuration, keyring: keyring, audit: audit, metrics: metrics, logger: logger)
     next.isRefusing = isRefusing
+    admission.limit(as: configuration)
+    next.admission = admission
     return next
   }
 
@@ -108,7 +112,9 @@ import Reactor
       exchange.head, baseURL: configuration.baseURL, authenticator: authenticator,
       now: exchange.startedAt.wall / 1_000_000)
     row.describe(plan)
-    await respond(exchange, row, isRecorded(row)) { await self.act(plan, exchange, row) }
+    var line: Admission.Line?
+    await respond(exchange, row, isRecorded(row)) { await self.act(plan, exchange, row, &line) }
+    line?.leave()
   }
 
   /// Takes the row's slot. Says so in the log when that begins to fail, and when it ends.
@@ -205,12 +211,18 @@ import Reactor
     return reply
   }
 
-  private func act(_ plan: RequestPlan, _ exchange: Exchange, _ row: AuditRow) async -> Answer {
+  private func act(
+    _ plan: RequestPlan, _ exchange: Exchange, _ row: AuditRow, _ line: inout Admission.Line?
+  ) async -> Answer {
     do throws(S3Error) {
       if plan.mayReadBody { try await UnusedBody.drop(of: exchange, isRefused: plan.error != nil) }
       if let error = plan.error { throw error }
+      try admission.requireRoom(for: metrics.inFlight)
       if plan.action == .authStart || plan.action == .authCallback {
         return await self.signIn(plan, exchange, row)
+      }
+      if let fingerprint = plan.authentication?.fingerprint {
+        line = try await admission.enter(fingerprint)
       }
       let reply = try await perform(plan, exchange.head, row.trace)
       return Answer(reply: reply, facts: AuditRow.Facts(objectSize: reply.objectSize))

@@ -29,6 +29,13 @@ enum Limits {
   static let signingKeys = 256
   static let signingKeySeconds: Int64 = 900
   static let signingKeyRegionBytes = 64
+  /// Requests served at once, and of one credential; of a credential as many more wait so long.
+  static let requestsInFlight: UInt32 = 4096
+  static let requestsPerCredential: UInt32 = 256
+  static let waitingPerCredential = 256
+  static let admissionMilliseconds: UInt64 = 10_000
+  /// Credentials whose requests are counted; more only while each of them has one in flight.
+  static let admissionLines = 4096
   /// Seconds that a client is asked to wait when nobody upstream said how many.
   static let retryAfterSeconds = 5
   /// The longest wait in seconds that is passed on from upstream.

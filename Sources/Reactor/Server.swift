@@ -36,17 +36,37 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
   /// Handles one request, malformed ones included (`Exchange.head.malformed`), by answering it.
   public typealias Handler = @Loop @Sendable (Exchange) async -> Void
 
+  /// What one listener bears; `CReactor/limits.h` has the bounds that nobody needs to change.
+  public struct Limits: Sendable {
+    /// From a head's first byte to its last, and before the first one.
+    public var headTimeoutMilliseconds: UInt32 = 10_000
+    /// Between requests; also before the first one, where it is shorter.
+    public var idleTimeoutMilliseconds: UInt32 = 75_000
+    /// Between two reads of a request's body; one that takes longer in all must come with 1 KiB a
+    /// second on average.
+    public var bodyTimeoutMilliseconds: UInt32 = 30_000
+    /// While the client takes nothing of an answer.
+    public var writeStallMilliseconds: UInt32 = 60_000
+    /// Over it the longest idle connection is closed for a new one; is none idle, clients wait.
+    public var maxConnections: UInt32 = 10_000
+    /// Of one address, of IPv6 of one /64; 0: any number.
+    public var maxConnectionsPerAddress: UInt32 = 0
+    /// CIDR texts of peers that are many clients: the limit per address does not hold for them.
+    public var sharedAddresses: [String] = []
+
+    public init() {}
+  }
+
   public struct Configuration: Sendable {
     public var host: String
     /// 0: a free one.
     public var port: UInt16
     /// A TCP socket that listens already, in place of host and port; taken over.
     public var socket: Int32?
-    public var headTimeoutMilliseconds: UInt32 = 10_000
-    public var idleTimeoutMilliseconds: UInt32 = 75_000
-    public var bodyTimeoutMilliseconds: UInt32 = 30_000
-    public var writeStallMilliseconds: UInt32 = 60_000
-    public var maxConnections: UInt32 = 10_000
+    public var limits = Limits()
+    /// The whole answer, head and body, to clients that are turned away before their request is
+    /// read: over `maxConnectionsPerAddress`, or for want of descriptors. None over TLS.
+    public var refusal: [UInt8] = []
     /// CIDR texts of peers whose connections must begin with a header of the PROXY protocol, version
     /// 1 or 2, before TLS; it names the client (`Exchange.clientAddress`). From others none is taken.
     public var proxyProtocolPeers: [String] = []
@@ -98,6 +118,27 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
 
   /// Connections accepted since the start, modulo 2^32; 0 once closed.
   public var acceptedConnections: UInt32 { listener.map { cr_listener_accepted($0) } ?? 0 }
+  /// Connections that a limit cost, so far.
+  public struct LimitCounts: Sendable {
+    /// Idle ones that were closed for others.
+    public var evicted: UInt64 = 0
+    /// Turned away over `maxConnectionsPerAddress`, or for want of descriptors.
+    public var refusedByAddress: UInt64 = 0
+    public var refusedWithoutDescriptor: UInt64 = 0
+
+    public init() {}
+  }
+
+  /// All 0 once closed.
+  public var limitCounts: LimitCounts {
+    var counts = LimitCounts()
+    guard let listener else { return counts }
+    let raw = cr_listener_count(listener)
+    counts.evicted = raw.evicted
+    counts.refusedByAddress = raw.refused_by_address
+    counts.refusedWithoutDescriptor = raw.refused_without_descriptor
+    return counts
+  }
 
   /// Requests whose handler has not returned.
   public var requestsInFlight: Int { exchanges.count }
@@ -138,14 +179,25 @@ extension Server.Configuration {
   @Loop fileprivate func withConfig<Result>(
     _ tls: TLSIdentity?, _ body: (UnsafePointer<cr_listener_config>) -> Result
   ) -> Result {
-    host.withCString { host in
-      proxyProtocolPeers.joined(separator: ",").withCString { networks in
-        var config = cr_listener_config(
-          host: host, port: port, use_fd: socket != nil, fd: socket ?? -1, tls: tls?.raw,
-          head_timeout_ms: headTimeoutMilliseconds, idle_timeout_ms: idleTimeoutMilliseconds,
-          body_timeout_ms: bodyTimeoutMilliseconds, write_stall_ms: writeStallMilliseconds,
-          max_connections: maxConnections, proxy_networks: networks)
-        return body(&config)
+    let proxies = proxyProtocolPeers.joined(separator: ",")
+    let shared = limits.sharedAddresses.joined(separator: ",")
+    return host.withCString { host in
+      proxies.withCString { proxies in
+        shared.withCString { shared in
+          refusal.withUnsafeBytes { refusal in
+            var config = cr_listener_config(
+              host: host, port: port, use_fd: socket != nil, fd: socket ?? -1, tls: tls?.raw,
+              head_timeout_ms: limits.headTimeoutMilliseconds,
+              idle_timeout_ms: limits.idleTimeoutMilliseconds,
+              body_timeout_ms: limits.bodyTimeoutMilliseconds,
+              write_stall_ms: limits.writeStallMilliseconds,
+              max_connections: limits.maxConnections,
+              max_connections_per_address: limits.maxConnectionsPerAddress,
+              shared_networks: shared, refusal: refusal.baseAddress, refusal_len: refusal.count,
+              proxy_networks: proxies)
+            return body(&config)
+          }
+        }
       }
     }
   }

@@ -83,9 +83,6 @@ struct LocalCommand: ParsableCommand {
   @Option(help: ArgumentHelp("How long each Transfer call takes at least.", valueName: "ms"))
   var transferLatency: UInt64 = 0
 
-  @Option(help: ArgumentHelp("How long Globus and collections may be silent.", valueName: "s"))
-  var upstreamSilence: UInt32 = 60
-
   @Option(help: "What goes wrong: a JSON file as docs/local.md describes it.")
   var faults: String?
 
@@ -94,6 +91,7 @@ struct LocalCommand: ParsableCommand {
 
   @Option(help: "Random bytes of an access token: Globus may make longer ones some day.")
   var accessTokenBytes = 66
+  @OptionGroup(title: "Limits of the frontend") var limits: LimitFlags
 
   func validate() throws {
     let known = collection.map(\.id)
@@ -103,9 +101,6 @@ struct LocalCommand: ParsableCommand {
     }
     guard auditStrangersPerMinute ?? 1 > 0 else {
       throw ValidationError("--audit-strangers-per-minute: at least 1")
-    }
-    guard 1...3600 ~= upstreamSilence else {
-      throw ValidationError("--upstream-silence: from 1 to 3600 seconds")
     }
     guard 16...1024 ~= accessTokenBytes else {
       throw ValidationError("--access-token-bytes: from 16 to 1024")
@@ -118,6 +113,11 @@ struct LocalCommand: ParsableCommand {
     }
     guard accessTokenLifetime > 0 else {
       throw ValidationError("--access-token-lifetime: at least 1 second")
+    }
+    do throws(ConfigurationError) {
+      try limits.check()
+    } catch {
+      throw ValidationError(error.message)
     }
   }
 
@@ -212,11 +212,13 @@ struct LocalCommand: ParsableCommand {
     frontend.signatures = signatures
     frontend.trustedProxies = trustedProxy
     frontend.proxyProtocol = proxyProtocol
-    frontend.upstreamSilenceMilliseconds = upstreamSilence * 1000
-    return ServicePlan(
+    try limits.settings().takeLimits(of: &frontend)
+    var plan = ServicePlan(
       frontend: frontend, baseURLFollowsListener: baseURL == nil, listen: [listen],
       auditDatabase: auditDb ?? work.path + "/audit.db",
       auditStrangersPerMinute: auditStrangersPerMinute, keyFile: keyFile)
+    plan.serverLimits = try limits.settings().serverLimits()
+    return plan
   }
 
   private func displayName(_ directory: String) -> String {

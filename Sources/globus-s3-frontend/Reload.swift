@@ -8,11 +8,12 @@ import Reactor
 
 extension ServicePlan {
   /// The flags that a running service takes over. Of the others a change is said and waits.
-  static let reloadable: Set<String> = [
+  static let reloadable = Set<String>([
     "signatures", "key-file", "tls-cert", "tls-key", "trusted-proxy", "proxy-protocol",
     "client-secret-file",
     "upstream-ca", "allow-private-upstream", "shutdown-grace", "log-format",
-  ]
+  ])
+  .union(LimitFlags.names)
 
   /// What holds once `next` was asked for, and the flags whose change waits for a restart.
   func changed(to next: ServicePlan) -> (plan: ServicePlan, waiting: [String]) {
@@ -22,6 +23,7 @@ extension ServicePlan {
     plan.frontend.clientID = frontend.clientID
     plan.shutdownGraceSeconds = next.shutdownGraceSeconds
     plan.logFormat = next.logFormat
+    plan.serverLimits = next.serverLimits
     var waiting = Set(settings.keys.filter { settings[$0] != next.settings[$0] })
       .subtracting(Self.reloadable)
     // Files may be others, but there must be some or none as before: a listener that turns to TLS

@@ -130,6 +130,7 @@ struct ServeFlags: ParsableArguments {
   var logFormat: [String] = []
   @Option(help: "File of lines 'flag = value'.")
   var config: String?
+  @OptionGroup(title: "Limits") var limits: LimitFlags
 
   /// What the command line gave, by flag.
   var given: [String: [String]] {
@@ -140,7 +141,13 @@ struct ServeFlags: ParsableArguments {
   static let names = Set(settings(of: ServeFlags()).map(\.name))
 
   private static func settings(of flags: ServeFlags) -> [(name: String, value: Option<[String]>)] {
-    Mirror(reflecting: flags).children.compactMap { child in
+    options(of: flags) + options(of: flags.limits)
+  }
+
+  /// Those of one group of flags.
+  static func options(of group: some ParsableArguments) -> [(name: String, value: Option<[String]>)]
+  {
+    Mirror(reflecting: group).children.compactMap { child in
       guard let value = child.value as? Option<[String]>, let label = child.label else {
         return nil
       }

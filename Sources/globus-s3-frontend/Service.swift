@@ -71,6 +71,12 @@ import Reactor
       logger.warning(
         "signatures are not verified (--signatures any) on an address that others can reach")
     }
+    let connections = DescriptorLimit.connections(listeners: running.listen.count)
+    if connections < running.serverLimits.maxConnections {
+      logger.warning(
+        "fewer connections than --max-connections: the process may not open more files",
+        metadata: ["connections": "\(connections)", "files": "\(DescriptorLimit.raised)"])
+    }
   }
 
   private func listen() throws {
@@ -105,7 +111,7 @@ import Reactor
     ServiceFacts(
       connections: servers.reduce(0) { $0 + Int($1.connections) },
       acceptedConnections: servers.reduce(0) { $0 + Int($1.acceptedConnections) },
-      certificateExpiry: identity?.expiry)
+      limitCounts: servers.map(\.limitCounts), certificateExpiry: identity?.expiry)
   }
 
   /// Closes what is open already when the rest can't be opened.
@@ -161,6 +167,11 @@ extension ServicePlan {
   /// How one of `listen` is served.
   func configuration(of address: ListenAddress) -> Server.Configuration {
     var configuration = Server.Configuration(address)
+    configuration.limits = serverLimits
+    configuration.limits.maxConnections = min(
+      serverLimits.maxConnections, DescriptorLimit.connections(listeners: listen.count))
+    configuration.limits.sharedAddresses = frontend.trustedProxies
+    configuration.refusal = Gateway.connectionRefusal
     if frontend.proxyProtocol == .trusted {
       configuration.proxyProtocolPeers = frontend.trustedProxies
     }

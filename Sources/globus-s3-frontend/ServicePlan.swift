@@ -21,6 +21,7 @@ struct ServicePlan: Sendable {
   /// nil: the audit's own.
   var auditStrangersPerMinute: Int?
   var keyFile: String?
+  var serverLimits = Server.Limits()
   var shutdownGraceSeconds = Limits.shutdownGraceSeconds
   var logFormat: LogFormat = .text
   /// What each flag of `serve` was set to, to tell what changed; empty for `local`.
@@ -63,6 +64,7 @@ extension ServeFlags {
       plan.auditStrangersPerMinute = rows
     }
     plan.keyFile = try settings.value("key-file")
+    plan.serverLimits = try settings.serverLimits()
     switch (try settings.value("tls-cert"), try settings.value("tls-key")) {
     case (let certificate?, let key?): plan.tls = (certificate, key)
     case (nil, nil): break
@@ -93,6 +95,7 @@ extension ServeFlags {
       throw settings.error("proxy-protocol", "trusted needs a --trusted-proxy to be taken from")
     }
     configuration.allowPrivateUpstream = try settings.networks("allow-private-upstream")
+    try settings.takeLimits(of: &configuration)
     configuration.upstreamCA = try settings.value("upstream-ca")
     if let file = configuration.upstreamCA, access(file, R_OK) != 0 {
       throw ConfigurationError("--upstream-ca names a file that can't be read: \(file)")

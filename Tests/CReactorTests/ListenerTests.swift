@@ -46,22 +46,6 @@ private func listeningSocket() throws -> (descriptor: Int32, port: UInt16) {
     #expect(roundTrip(server, request).hasSuffix("\r\n\r\n127.0.0.1 false"))
   }
 
-  @Test func overTheMaximumClientsWaitUntilOneLeaves() throws {
-    let server = try TestServer(connections: 2)
-    let first = RawClient(server.port)
-    let second = RawClient(server.port)
-    first.send(request)
-    second.send(request)
-    #expect(first.receiveAnswer(body: 15).statuses == [200])
-    #expect(second.receiveAnswer(body: 15).statuses == [200])
-    let third = RawClient(server.port)
-    third.send(request)
-    #expect(third.receive(atLeast: 1, patience: 200).end == .waiting)
-    #expect(server.events.count == 4)
-    first.close()
-    #expect(third.receiveAnswer(body: 15).statuses == [200])
-  }
-
   @Test func aSharedSocketIsLeftOpenForTheNext() throws {
     let (socket, port) = try listeningSocket()
     defer { close(socket) }
@@ -127,20 +111,25 @@ private func listeningSocket() throws -> (descriptor: Int32, port: UInt16) {
   @Test func otherTimesAndNumbersHoldForThoseWhoWaitAlready() throws {
     let server = try TestServer(connections: 1)
     let first = RawClient(server.port)
-    first.send(request)
-    #expect(first.receiveAnswer(body: 15).statuses == [200])
+    first.send("GET /hold HTTP/1.1\r\nHost: a\r\n\r\n")
+    _ = server.events(until: "request")
     let second = RawClient(server.port)
     second.send(request)
     #expect(second.receive(atLeast: 1, patience: 100).end == .waiting)
     server.reconfigure { $0.connections = 2 }
     #expect(second.receiveAnswer(body: 15).statuses == [200])
+    server.order(.answerHeld)
+    #expect(first.receiveAnswer(body: 5).statuses == [200])
     let refused = server.reconfigure {
       $0.idle = 50
       $0.proxies = "nowhere"
     }
     #expect(refused == "reconfigured \(CR_EINVALID.rawValue)")
     #expect(first.receive(atLeast: 1, patience: 100).end == .waiting)
-    server.reconfigure { $0.proxies = "" }
+    server.reconfigure {
+      $0.idle = 50
+      $0.proxies = ""
+    }
     #expect(first.receive().end == .closed)
     #expect(second.receive().end == .closed)
   }

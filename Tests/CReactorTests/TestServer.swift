@@ -109,6 +109,9 @@ final class TestServer: @unchecked Sendable {
     var body: UInt32 = 20_000
     var stall: UInt32 = 20_000
     var connections: UInt32 = 1000
+    var perAddress: UInt32 = 0
+    var shared = ""
+    var refusal = ""
     var proxies = ""
   }
 
@@ -126,11 +129,12 @@ final class TestServer: @unchecked Sendable {
   init(
     host: String = "127.0.0.1", port: UInt16 = 0, socket: Int32 = -1, tls: OpaquePointer? = nil,
     head: UInt32 = 20_000, idle: UInt32 = 20_000, body: UInt32 = 20_000, stall: UInt32 = 20_000,
-    connections: UInt32 = 1000, proxies: String = ""
+    connections: UInt32 = 1000, perAddress: UInt32 = 0, shared: String = "",
+    refusal: String = "", proxies: String = ""
   ) throws {
     let settings = Settings(
       tls: tls, head: head, idle: idle, body: body, stall: stall, connections: connections,
-      proxies: proxies)
+      perAddress: perAddress, shared: shared, refusal: refusal, proxies: proxies)
     next = Mutex(settings)
     let context = Unmanaged.passUnretained(self).toOpaque()
     let loopCallbacks = cr_loop_callbacks(
@@ -159,17 +163,16 @@ final class TestServer: @unchecked Sendable {
     _ settings: Settings, _ host: String = "", _ port: UInt16 = 0, _ socket: Int32 = -1,
     _ body: (UnsafePointer<cr_listener_config>) -> Result
   ) -> Result {
-    host.withCString { name in
-      settings.proxies.withCString { proxies in
-        var config = cr_listener_config(
-          host: name, port: port, use_fd: socket >= 0, fd: socket, tls: settings.tls,
-          head_timeout_ms: settings.head, idle_timeout_ms: settings.idle,
-          body_timeout_ms: settings.body,
-          write_stall_ms: settings.stall, max_connections: settings.connections,
-          proxy_networks: proxies)
-        return body(&config)
-      }
-    }
+    let given: [String] = [host, settings.shared, settings.refusal, settings.proxies]
+    let texts = given.map { (text: String) -> UnsafePointer<CChar> in UnsafePointer(strdup(text)) }
+    defer { for text in texts { free(UnsafeMutablePointer(mutating: text)) } }
+    var config = cr_listener_config(
+      host: texts[0], port: port, use_fd: socket >= 0, fd: socket, tls: settings.tls,
+      head_timeout_ms: settings.head, idle_timeout_ms: settings.idle, body_timeout_ms: settings.body,
+      write_stall_ms: settings.stall, max_connections: settings.connections,
+      max_connections_per_address: settings.perAddress, shared_networks: texts[1],
+      refusal: texts[2], refusal_len: strlen(texts[2]), proxy_networks: texts[3])
+    return body(&config)
   }
 
   deinit { stop() }
@@ -246,6 +249,15 @@ final class TestServer: @unchecked Sendable {
       usleep(5000)
     }
     return events
+  }
+
+  /// Whether the condition came to hold within some seconds.
+  func eventually(_ condition: () -> Bool) -> Bool {
+    for _ in 0..<2000 {
+      if condition() { return true }
+      usleep(5000)
+    }
+    return false
   }
 
   // MARK: callbacks

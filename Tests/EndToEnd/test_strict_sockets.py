@@ -2,6 +2,7 @@
 as the parser finds requests, in their order, each with one row. SOCKETS_COUNT and DIFFERENTIAL_SEED
 change how many connections there are, and which."""
 
+import contextlib
 import os
 import random
 
@@ -48,10 +49,12 @@ def test_one_answer_for_each_request(strict, own, name):
         data = conversation(number)
         where = f"DIFFERENTIAL_SEED={SEED}, number {number}: {data!r}"
         with door.connect() as wire:
-            wire.send(data)
-            wire.finish()
+            with contextlib.suppress(OSError):  # closed by an answer before the client finished
+                wire.send(data)
+                wire.finish()
             rest = wire.rest()
-            assert not wire.is_reset and not wire.is_cut, where
+            # TLS has the client say goodbye, which may come to a connection that is closed.
+            assert not wire.is_cut and not (wire.is_reset and name == "plain"), where
         wanted = expected(data, own)
         for method, status in wanted:
             assert rest, f"answers are missing; {where}"

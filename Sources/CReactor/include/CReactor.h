@@ -181,14 +181,29 @@ typedef struct {
   int fd;
   cr_tls *_Nullable tls; /* NULL: plain HTTP */
   uint32_t head_timeout_ms;    /* from the first byte of a head to its last */
-  uint32_t idle_timeout_ms;    /* between requests, and before the first byte */
-  uint32_t body_timeout_ms;    /* between two reads of a request's body */
+  uint32_t idle_timeout_ms;    /* between requests; before the first one the shorter of both */
+  uint32_t body_timeout_ms;    /* between two reads of a request's body; after so long in all it
+                                * must have come with 1 KiB a second on average, too */
   uint32_t write_stall_ms;     /* while the client takes nothing */
-  uint32_t max_connections;    /* over it, accepting pauses */
+  uint32_t max_connections;    /* over it the longest idle one is closed, else accepting pauses */
+  uint32_t max_connections_per_address; /* 0: any number; IPv6 counts by /64 */
+  /* CIDR texts, comma-separated, that the limit per address does not hold for. */
+  const char *_Nullable shared_networks;
+  /* A whole answer, head and body, for clients that are turned away by that limit or for want of
+   * descriptors, which is before their request is read; none over TLS. Copied. */
+  const void *_Nullable refusal;
+  size_t refusal_len;
   /* Networks (CIDR texts, comma-separated) whose connections must begin with a header of the PROXY
    * protocol, version 1 or 2, before TLS, within head_timeout_ms. From others none is taken. */
   const char *_Nullable proxy_networks;
 } cr_listener_config;
+
+/* Connections that a limit cost, so far. */
+typedef struct {
+  uint64_t evicted; /* idle ones that were closed for others */
+  uint64_t refused_by_address;
+  uint64_t refused_without_descriptor;
+} cr_listener_counts;
 
 /* message: CR_MESSAGE_BYTES long, filled when the result is not CR_OK. */
 int cr_listener_open(cr_loop *loop, const cr_listener_config *config, cr_server_callbacks callbacks,
@@ -198,6 +213,7 @@ uint16_t cr_listener_port(const cr_listener *listener);
 uint32_t cr_listener_connections(const cr_listener *listener);
 /* Accepted since it was opened; modulo 2^32. */
 uint32_t cr_listener_accepted(const cr_listener *listener);
+cr_listener_counts cr_listener_count(const cr_listener *listener);
 /* From now on `config` holds, but for host, port and fd: TLS for new connections, times also for
  * those that are waiting, from when they began to. */
 int cr_listener_reconfigure(cr_listener *listener, const cr_listener_config *config,

@@ -51,7 +51,7 @@ import Reactor
     for _ in 0..<Limits.listedLevels {
       let below: [FolderEntry]
       do throws(S3Error) {
-        below = try await self.entries(of: String(folder.dropLast()))
+        below = try await self.entries(of: String(Substring(folder.utf8.dropLast())))
       } catch {
         if error.code == .accessDenied { return nil }
         throw error

@@ -84,6 +84,7 @@ import Reactor
     text.single("ready", "gauge", "Whether /readyz says so.", reasons.isEmpty ? 1 : 0)
     service().write(to: &text)
     gateway.metrics.write(to: &text)
+    gateway.admission.write(to: &text)
     text.single(
       "auth_contact_age_seconds", "gauge", "Since Globus Auth last answered.",
       MetricsText.seconds(auth.silenceMilliseconds * 1_000))

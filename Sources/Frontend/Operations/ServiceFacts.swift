@@ -8,12 +8,18 @@ public struct ServiceFacts: Sendable {
   /// Open connections of clients, and those accepted since the start.
   public var connections: Int
   public var acceptedConnections: Int
+  /// What limits cost them, for each listener.
+  public var limitCounts: [Server.LimitCounts]
   /// When the certificate ends, Unix seconds; nil: no TLS here.
   public var certificateExpiry: Int64?
 
-  public init(connections: Int, acceptedConnections: Int, certificateExpiry: Int64?) {
+  public init(
+    connections: Int, acceptedConnections: Int, limitCounts: [Server.LimitCounts] = [],
+    certificateExpiry: Int64?
+  ) {
     self.connections = connections
     self.acceptedConnections = acceptedConnections
+    self.limitCounts = limitCounts
     self.certificateExpiry = certificateExpiry
   }
 
@@ -22,6 +28,17 @@ public struct ServiceFacts: Sendable {
     text.single(
       "connections_accepted_total", "counter", "Connections of clients that were accepted.",
       acceptedConnections)
+    let sum = { (count: KeyPath<Server.LimitCounts, UInt64>) in
+      limitCounts.reduce(0) { $0 + $1[keyPath: count] }
+    }
+    text.single(
+      "connections_evicted_total", "counter", "Idle ones that were closed for others.",
+      sum(\.evicted))
+    text.family(
+      "connections_refused_total", "counter", "Connections turned away before a request.")
+    text.sample("connections_refused_total", [("reason", "address")], sum(\.refusedByAddress))
+    text.sample(
+      "connections_refused_total", [("reason", "descriptors")], sum(\.refusedWithoutDescriptor))
     if let certificateExpiry {
       text.single(
         "tls_certificate_expiry_timestamp_seconds", "gauge",

@@ -159,6 +159,13 @@ extension S3Error {
       headers: [("Retry-After", "\(Limits.retryAfterSeconds)")], cause: cause)
   }
 
+  /// Too much at once; says when to come back.
+  static func slowDown(_ reason: String) -> S3Error {
+    S3Error(
+      .slowDown, "\(reason) \(Code.slowDown.message)",
+      headers: [("Retry-After", "\(Limits.retryAfterSeconds)")])
+  }
+
   static func invalidRange(size: UInt64) -> S3Error {
     S3Error(
       .invalidRange, headers: [("Content-Range", "bytes */\(size)")],
