@@ -218,7 +218,8 @@ def test_without_descriptors_clients_are_told_and_nothing_spins(rig, database, s
             busy = [connect(rig) for _ in range(20)]
             for client in busy:
                 client.sendall(request(rig))
-            eventually(lambda: in_flight(rig) == 20, "all in flight")
+            # Each with its connection upstream and our duplicate of it.
+            eventually(lambda: descriptors(server) >= free + 3 * len(busy), "all in flight")
             resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (free, hard))
             refused = [connect(rig) for _ in range(5)]
             for client in refused:
