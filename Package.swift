@@ -47,13 +47,17 @@ let package = Package(
       ],
       swiftSettings: strict),
 
+    // The smallest server on Reactor, for those who want to write another.
+    .executableTarget(
+      name: "reactor-example", dependencies: ["Reactor"], path: "Examples", swiftSettings: strict),
+
     // What the record costs; scripts/bench runs it.
     .executableTarget(
       name: "audit-bench",
       dependencies: [
         "Frontend", "LocalGlobus", "Audit", "Reactor", argumentParser, logging,
       ],
-      path: "Tests/Bench", exclude: ["audit.py", "latency.c", "latency.sh"], swiftSettings: strict),
+      path: "Tests/Bench/Audit", exclude: ["audit.py"], swiftSettings: strict),
 
     // Tests answer libcurl's look-ups of names themselves (TestNames.swift).
     .testTarget(
@@ -75,5 +79,36 @@ if Context.environment["REACTOR_ONLY"] != nil {
     "CUV", "CCurl", "COpenSSL", "CReactor", "Reactor", "CReactorTests", "ReactorTests",
   ]
   package.targets.removeAll { !kept.contains($0.name) }
+  package.products = []
+}
+
+// The fuzz targets look at Frontend's parsers: without Audit and its SQLite they build in a minute.
+// scripts/fuzz builds them, with libFuzzer.
+if Context.environment["FUZZ_ONLY"] != nil {
+  let globus = [
+    "AuthError", "AuthTokens", "AuthorizationParameters", "CollectionDocument", "CollectionID",
+    "FaultTriage", "FileDocument", "FileStatus", "GlobusError", "GlobusJSON", "GlobusLimits",
+    "GlobusScopes", "PercentEncoding", "RequiredScope", "RootFolder", "SignInRequirements",
+    "TransferFault", "UserInfo",
+  ]
+  let signIn = [
+    "CallbackParameters", "Credential", "CredentialCoding", "CredentialLimits", "CredentialSealer",
+    "CredentialSecret", "Keyring", "KeyringCookie", "KeyringError", "KeyringFile", "SignInError",
+    "SignInLink",
+  ]
+  let parsers =
+    ["S3", "Configuration.swift", "ForwardedFor.swift", "Limits.swift"]
+    + globus.map { "Globus/\($0).swift" } + signIn.map { "SignIn/\($0).swift" }
+  let kept: Set = ["CUV", "CCurl", "COpenSSL", "CReactor", "Reactor", "Crypto"]
+  package.targets.removeAll { !kept.contains($0.name) }
+  package.targets += [
+    .target(
+      name: "Frontend", dependencies: ["Reactor", "Crypto", logging],
+      sources: parsers,
+      swiftSettings: strict),
+    .executableTarget(
+      name: "frontend-fuzz", dependencies: ["Frontend"], path: "Tests/Fuzz/Frontend",
+      swiftSettings: strict),
+  ]
   package.products = []
 }

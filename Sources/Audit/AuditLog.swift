@@ -6,6 +6,7 @@
 
 import Crypto
 import Foundation
+import GRDBSQLite
 import Logging
 import Synchronization
 
@@ -196,7 +197,9 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
     spool.complete(completion, of: ticket.requestID, slot: Int(ticket.slot))
     open[Int(ticket.slot)] = 0
     handoff.hand(
-      CompletedSlot(slot: ticket.slot, sequence: ticket.sequence), reclaiming: &free)
+      CompletedSlot(
+        slot: ticket.slot, sequence: ticket.sequence, completed: Self.monotonicMilliseconds()),
+      reclaiming: &free)
   }
 
   private func isOpen(_ ticket: Ticket) -> Bool {
@@ -216,6 +219,15 @@ public final class AuditLog: @unchecked Sendable {  // see above: one thread use
 
   /// Requests that were not recorded since the start.
   public var unrecordedRequests: Int { handoff.unrecorded.load(ordering: .relaxed) }
+
+  /// Rows that are complete and not in the database yet, and the age of the oldest. Any thread.
+  public var backlog: (rows: Int, oldestMilliseconds: Int64) {
+    let (slots, oldest) = handoff.backlog
+    return (slots, oldest.map { max(0, Self.monotonicMilliseconds() - $0) } ?? 0)
+  }
+
+  /// Of the library in use.
+  public static var sqliteVersion: String { String(cString: sqlite3_libversion()) }
 
   /// Damaged databases that were moved aside since the start, that of the start included.
   public var databasesMovedAside: Int { handoff.movedAside.load(ordering: .relaxed) }

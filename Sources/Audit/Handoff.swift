@@ -11,6 +11,8 @@ import Synchronization
 struct CompletedSlot {
   let slot: UInt32
   let sequence: UInt64
+  /// When it was completed; monotonic milliseconds.
+  let completed: Int64
 }
 
 /// Requests that were not recorded, one after the other.
@@ -83,6 +85,8 @@ final class Handoff: @unchecked Sendable {  // all but the atomics is guarded by
   private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
   private var completed: [CompletedSlot] = []
   private var freed: [UInt32] = []
+  /// Slots that the writer thread took and has not committed, and when the oldest was completed.
+  private var held: (slots: Int, oldest: Int64?) = (0, nil)
   private var gap: Gap?
   private var isStopping = false
   private var isStopped = false
@@ -114,6 +118,18 @@ final class Handoff: @unchecked Sendable {  // all but the atomics is guarded by
     completed.append(slot)
     moveFreed(to: &free)
     pthread_mutex_unlock(mutex)
+  }
+
+  /// Completed slots that are not committed, and when the oldest was completed. Any thread.
+  var backlog: (slots: Int, oldest: Int64?) {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    return (held.slots + completed.count, held.oldest ?? completed.first?.completed)
+  }
+
+  /// Writer thread: what it still holds.
+  private func publishHeld(_ slots: ArraySlice<CompletedSlot>) {
+    held = (slots.count, slots.first?.completed)
   }
 
   /// Loop thread: takes back the slots that were committed.
@@ -185,12 +201,16 @@ final class Handoff: @unchecked Sendable {  // all but the atomics is guarded by
     {}
     batch.append(contentsOf: completed)
     completed.removeAll(keepingCapacity: true)
+    publishHeld(batch[...])
     return Work(gap: gap, flush: flushesAsked, isStopping: isStopping)
   }
 
-  /// Writer thread: gives committed slots back.
-  func giveBack(_ slots: ArraySlice<CompletedSlot>) {
+  /// Writer thread: gives committed slots back, and says which it still holds.
+  func giveBack(
+    _ slots: ArraySlice<CompletedSlot>, holding rest: ArraySlice<CompletedSlot>
+  ) {
     pthread_mutex_lock(mutex)
+    publishHeld(rest)
     for slot in slots { freed.append(slot.slot) }
     pthread_mutex_unlock(mutex)
   }

@@ -75,6 +75,9 @@ final class Store {
     }
     try db.execute(sql: "PRAGMA journal_mode = WAL")
     try db.execute(sql: "PRAGMA synchronous = FULL")
+    // For a list, `outcome IN (…)`, SQLite 3.40 opens a temporary table at every INSERT. What this
+    // connection writes comes from enums; other programs' writes are still checked.
+    try db.execute(sql: "PRAGMA ignore_check_constraints = ON")
     try db.execute(sql: "PRAGMA journal_size_limit = \(Limits.walBytesKept)")
     try db.execute(sql: "PRAGMA wal_autocheckpoint = \(Limits.walPagesPerCheckpoint)")
     try db.execute(sql: "PRAGMA cache_size = -\(Limits.pageCacheKiB)")

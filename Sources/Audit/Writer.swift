@@ -116,7 +116,7 @@ final class Writer: @unchecked Sendable {  // after `start`, all state is the au
         spool.free(slot: Int(slot.slot))
         schedule.committed(slot.sequence)
       }
-      handoff.giveBack(batch)
+      handoff.giveBack(batch, holding: pending[batch.endIndex...])
       done += batch.count
       if let recorded = gap { handoff.gapRecorded(recorded) }
       gap = nil

@@ -1,4 +1,4 @@
-/* address.c: which addresses an upstream may have. Pure.
+/* address.c: addresses and networks, and which an upstream may have. Pure.
  *
  *   - Every address is compared in its 16-byte form, so a v4-mapped one can't pass for another.
  *   - Of IPv6 only 2000::/3 is handed out as global unicast: what lies outside is not public.
@@ -46,6 +46,13 @@ static void address_map(const void *ipv4, address *out) {
   memcpy(out->bytes + sizeof mapped_prefix, ipv4, 4);
 }
 
+address address_from_bytes(const void *bytes, bool is_ipv4) {
+  address out;
+  if (is_ipv4) address_map(bytes, &out);
+  else memcpy(out.bytes, bytes, sizeof out.bytes);
+  return out;
+}
+
 static bool is_mapped(const address *a) {
   return memcmp(a->bytes, mapped_prefix, sizeof mapped_prefix) == 0;
 }
@@ -70,6 +77,12 @@ bool address_in_network(const address *a, const address_network *network) {
   return same_prefix(a->bytes, network->prefix.bytes, network->bits);
 }
 
+bool address_in_networks(const address *a, const address_network *networks, int count) {
+  for (int i = 0; i < count; i++)
+    if (address_in_network(a, &networks[i])) return true;
+  return false;
+}
+
 bool address_is_public(const address *a) {
   if (is_mapped(a)) {
     for (size_t i = 0; i < sizeof ipv4_special / sizeof *ipv4_special; i++)
@@ -92,8 +105,7 @@ void address_text(const address *a, char *text, size_t size) {
   if (!done && size > 0) text[0] = 0;
 }
 
-/* Decimal digits of at most max, nothing else. */
-static bool parse_bits(const char *text, unsigned max, unsigned *out) {
+bool decimal_parse(const char *text, unsigned max, unsigned *out) {
   unsigned value = 0;
   if (!*text || (*text == '0' && text[1])) return false;
   for (; *text; text++) {
@@ -117,14 +129,14 @@ static bool parse_network(const char *text, size_t len, address_network *out) {
   if (inet_pton(AF_INET, copy, raw) == 1) {
     address_map(raw, &out->prefix);
     out->bits = 32;
-    if (slash && !parse_bits(slash + 1, 32, &out->bits)) return false;
+    if (slash && !decimal_parse(slash + 1, 32, &out->bits)) return false;
     out->bits += MAPPED_BITS;
     return true;
   }
   if (inet_pton(AF_INET6, copy, raw) != 1) return false;
   memcpy(out->prefix.bytes, raw, sizeof raw);
   out->bits = 128;
-  return !slash || parse_bits(slash + 1, 128, &out->bits);
+  return !slash || decimal_parse(slash + 1, 128, &out->bits);
 }
 
 static bool is_blank(char c) { return c == ' ' || c == '\t'; }

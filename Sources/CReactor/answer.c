@@ -37,7 +37,7 @@ static void answer_write_head(cr_conn *conn, const cr_response *response, uint64
   const cr_head *head = &r->parser.head;
   r->status = response->status;
   r->close = response->close || !head->keep_alive || conn->listener->closing ||
-             body_forces_close(conn);
+             conn->requests >= LIMIT_REQUESTS_PER_CONNECTION || body_forces_close(conn);
   http_connection connection = HTTP_CONNECTION_UNSAID;
   if (r->close) connection = HTTP_CONNECTION_CLOSE;
   else if (head->minor_version == 0) connection = HTTP_CONNECTION_KEEP;

@@ -118,10 +118,8 @@ int client_on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void
 }
 
 static bool client_allows(const cr_client *client, const address *a) {
-  if (client->allow_any_address || address_is_public(a)) return true;
-  for (int i = 0; i < client->allowed_count; i++)
-    if (address_in_network(a, &client->allowed[i])) return true;
-  return false;
+  return client->allow_any_address || address_is_public(a) ||
+         address_in_networks(a, client->allowed, client->allowed_count);
 }
 
 curl_socket_t client_open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *to) {

@@ -1,6 +1,6 @@
 /* conn.c: one client connection, from accept to close.
  *
- *   IDLE -> HEAD -> REQUEST -> [DROPPING] -> IDLE … -> [LINGERING] -> CLOSING -> freed.
+ *   [PROXY ->] [HANDSHAKE ->] IDLE -> HEAD -> REQUEST -> [DROPPING] -> IDLE … -> [LINGERING] -> CLOSING -> freed.
  *
  *   - Every event ends in conn_work, which takes the steps that have become possible and then
  *     settles what is read and waited for. Calls from outside only change state and schedule it.
@@ -40,11 +40,18 @@ void conn_accept(cr_listener *l, int fd, const struct sockaddr *peer) {
     close(fd);
     return;
   }
+  conn->listener = l;
+  conn_set_peer(conn, peer);
+  peer_verdict verdict = peers_enter(conn);
+  if (verdict != PEER_WELCOME) {
+    free(conn);
+    if (verdict == PEER_OVER_LIMIT) l->counts.refused_by_address++;
+    accept_refuse(l, fd);
+    return;
+  }
   uv_tcp_init(&l->loop->uv, &conn->tcp);
   conn->tcp.data = conn;
-  conn->listener = l;
   conn->work.run = conn_on_deferred;
-  conn_set_peer(conn, peer);
   conn->next = l->conns;
   if (l->conns) l->conns->previous = conn;
   l->conns = conn;
@@ -55,8 +62,8 @@ void conn_accept(cr_listener *l, int fd, const struct sockaddr *peer) {
     conn_close(conn);
     return;
   }
-  conn->state = l->tls ? CONN_HANDSHAKE : CONN_IDLE;
-  if (l->tls && !tls_attach(conn)) conn_close(conn);
+  conn->state = proxy_is_due(l, conn) ? CONN_PROXY : l->tls ? CONN_HANDSHAKE : CONN_IDLE;
+  if (conn->state == CONN_HANDSHAKE && !tls_attach(conn)) conn_close(conn);
   else conn_work(conn);
 }
 
@@ -104,14 +111,32 @@ void conn_lost(cr_conn *conn) {
   else conn_close(conn);
 }
 
+bool conn_has_unread(const cr_conn *conn) {
+  uv_os_fd_t fd;
+  char byte;
+  return conn->in_used > conn->in_at ||
+         (!uv_fileno((const uv_handle_t *)&conn->tcp, &fd) &&
+          recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0);
+}
+
 void conn_retire(cr_conn *conn) {
-  if (conn->state == CONN_HANDSHAKE || conn->state == CONN_IDLE) conn_end(conn, false);
-  if (conn->state == CONN_LINGERING) wait_set(conn, WAIT_LINGER);
+  if (conn->state > CONN_IDLE) return;
+  if (conn->requests == 0) {
+    wait_set(conn, WAIT_RETIRED);
+  } else if (!conn_has_unread(conn)) {
+    conn_end(conn, false);
+    if (conn->state == CONN_LINGERING) wait_set(conn, WAIT_LINGER);
+  }
 }
 
 void conn_abandon(cr_conn *conn) {
   if (conn->state == CONN_REQUEST) request_finish(conn, CR_SENT_ABORTED);
   else conn_close(conn);
+}
+
+void conn_evict(cr_conn *conn) {
+  conn_end(conn, false);
+  conn_close(conn); /* also when close_notify finds no room */
 }
 
 /* ---- steps ---- */
@@ -124,7 +149,7 @@ static bool dropping_step(cr_conn *conn) {
     return true;
   case HTTP_BAD: conn_end(conn, true); return false;
   default:
-    if (conn->eof) conn_close(conn);
+    if (conn->eof) conn_end(conn, false);
     return false;
   }
 }
@@ -137,6 +162,7 @@ static bool lingering_step(cr_conn *conn) {
 static bool conn_step(cr_conn *conn) {
   if (tls_can_continue(conn)) tls_continue(conn);
   switch (conn->state) {
+  case CONN_PROXY: return proxy_step(conn);
   case CONN_IDLE:
   case CONN_HEAD: return head_step(conn);
   case CONN_REQUEST: return request_step(conn);
@@ -148,8 +174,11 @@ static bool conn_step(cr_conn *conn) {
 
 static wait_kind conn_waits_for(const cr_conn *conn) {
   switch (conn->state) {
-  case CONN_HANDSHAKE: return WAIT_HANDSHAKE;
-  case CONN_IDLE: return WAIT_IDLE;
+  case CONN_PROXY: return conn->listener->closing ? WAIT_RETIRED : WAIT_PROXY;
+  case CONN_HANDSHAKE: return conn->listener->closing ? WAIT_RETIRED : WAIT_HANDSHAKE;
+  case CONN_IDLE: return conn->listener->closing ? WAIT_RETIRED
+                         : conn->requests       ? WAIT_IDLE
+                                                 : WAIT_FIRST;
   case CONN_HEAD: return WAIT_HEAD;
   case CONN_DROPPING: return WAIT_DROP;
   case CONN_LINGERING: return WAIT_LINGER;
@@ -181,21 +210,29 @@ void conn_work(cr_conn *conn) {
   }
   conn_update_reading(conn);
   wait_kind kind = conn_waits_for(conn);
-  if (kind != conn->wait) wait_set(conn, kind);
+  if (kind == conn->wait) return;
+  wait_set(conn, kind);
+  listener_resume(conn->listener); /* it may be an idle one that can give way */
 }
 
 void conn_on_timeout(cr_conn *conn, wait_kind kind) {
   switch (kind) {
+  case WAIT_PROXY: proxy_refuse(conn, "no PROXY header in time"); break;
   case WAIT_HEAD:
     conn->request->parser.head.malformed_status = 408;
     conn->request->parser.head.malformed_reason = "the request's head did not come in time";
     request_begin(conn);
     break;
-  case WAIT_BODY: body_fail(conn, CR_ESTATE); break;
+  case WAIT_BODY: body_fail(conn, CR_ETIMEOUT); break;
   case WAIT_STALL:
     if (!out_settle(conn)) request_finish(conn, CR_SENT_TIMEOUT);
     break;
+  case WAIT_FIRST:
   case WAIT_IDLE: conn_end(conn, false); break;
+  case WAIT_RETIRED:
+    if (conn->state == CONN_IDLE) conn_end(conn, false);
+    else conn_close(conn);
+    break;
   default: conn_close(conn); break;
   }
   conn_work(conn);

@@ -8,10 +8,12 @@
 #include <netinet/in.h>
 #include <openssl/ssl.h>
 
+#include "address.h"
 #include "http.h"
 #include "internal.h"
 
 typedef enum {
+  CONN_PROXY,     /* no whole PROXY header, of a peer that must send one */
   CONN_HANDSHAKE, /* TLS, until the client is through */
   CONN_IDLE,      /* no byte of a head */
   CONN_HEAD,      /* some bytes of one */
@@ -24,13 +26,16 @@ typedef enum {
 /* What a connection waits for, each with one duration per listener. */
 typedef enum {
   WAIT_NONE,
+  WAIT_PROXY,
   WAIT_HANDSHAKE,
-  WAIT_IDLE,
+  WAIT_FIRST, /* for a first request */
+  WAIT_IDLE,  /* for a further one */
   WAIT_HEAD,
   WAIT_BODY,
   WAIT_STALL,
   WAIT_DROP,
   WAIT_LINGER,
+  WAIT_RETIRED, /* for a first request, while the listener closes */
   WAIT_KINDS,
 } wait_kind;
 
@@ -39,10 +44,20 @@ typedef struct {
   uint32_t ms;           /* 0: for ever */
 } wait_list;
 
+typedef struct peer_count peer_count;
+typedef struct {
+  uint32_t most; /* connections of an address; 0: any number, and none is counted */
+  int shared_count;
+  address_network *shared; /* whose addresses are those of many clients */
+  peer_count **buckets;
+  uint64_t seed; /* so that nobody can choose addresses of one bucket */
+} peer_limit;
+
 struct cr_tls {
   SSL_CTX *context;
   BIO_METHOD *bio;
-  uint32_t references;
+  uint32_t references; /* the creator's, and one for each listener and connection */
+  uint64_t ticket_key_ms, ticket_key_until; /* on uv_now; 0: no connection yet */
 };
 
 struct cr_listener {
@@ -50,14 +65,23 @@ struct cr_listener {
   cr_loop *loop;
   uv_poll_t poll;
   uv_timer_t timer;
-  int fd; /* -1 once closed */
+  int fd;      /* -1 once closed */
+  int reserve; /* a descriptor to be given up when there is no other; -1: none */
   uint16_t port;
   bool closing, accept_paused;
-  uint8_t handles; /* poll and timer, until both are closed */
+  bool is_shared;           /* somebody else may have the socket too */
+  bool without_descriptors; /* clients have waited for one already */
+  uint8_t handles;          /* poll and timer, until both are closed */
   uint32_t connections, max_connections;
   uint32_t accepted; /* may overflow */
+  cr_listener_counts counts;
+  char *refusal;
+  size_t refusal_len;
+  peer_limit peers;
   cr_conn *conns;
   cr_tls *tls;
+  address_network *proxies; /* that send a PROXY header */
+  int proxy_count;
   cr_server_callbacks callbacks;
   wait_list waits[WAIT_KINDS];
   uint64_t timer_at;        /* when the timer fires, 0: it does not */
@@ -94,6 +118,7 @@ typedef struct {
   size_t body_len, body_capacity, body_max;
   uint64_t body_left;          /* of Content-Length */
   uint64_t body_dropped;
+  uint64_t body_since;         /* uv_now when it began to be read */
   uint64_t bytes_in;
 
   answer_phase answer;
@@ -112,12 +137,13 @@ typedef struct {
   void *feeder_user;
 
   /* From here on not cleared when a request is made: see request_new. */
-  char peer[INET6_ADDRSTRLEN];
+  char peer[INET6_ADDRSTRLEN], client[INET6_ADDRSTRLEN];
   chunked_decoder chunked;
   head_parser parser;
 } conn_request;
 
 typedef struct {
+  cr_tls *identity;
   SSL *ssl;
   const char *in; /* ciphertext that OpenSSL may read now */
   size_t in_len;
@@ -137,6 +163,7 @@ struct cr_conn {
   uint32_t lingered; /* bytes read while lingering */
   conn_request *request;
   conn_tls *tls;
+  peer_count *peer; /* NULL: not counted */
   out_chunk *out_first, *out_last;
   size_t out_bytes;
   cr_deferred work;
@@ -149,7 +176,10 @@ struct cr_conn {
   bool write_pending;
   bool reset;         /* close with RST */
   uint8_t peer_family;
+  uint16_t requests; /* begun so far */
   uint8_t peer_address[16];
+  bool has_client; /* the PROXY header named one */
+  address client;
   uint32_t number; /* the how-manieth of its listener's, from 0 */
 };
 
@@ -160,12 +190,22 @@ void conn_schedule(cr_conn *conn);
 /* A read or write failed: what is in flight ends with CR_SENT_CLIENT_GONE. */
 void conn_lost(cr_conn *conn);
 void conn_on_timeout(cr_conn *conn, wait_kind kind);
-/* Closes an idle connection; others close after their request. */
+/* Closes an idle connection; others close after their request, their first one if need be. */
 void conn_retire(cr_conn *conn);
 void conn_abandon(cr_conn *conn); /* the loop ends */
+void conn_evict(cr_conn *conn);   /* closes an idle one at once */
+/* Whether bytes have come that nobody has looked at: closing would lose a request. */
+bool conn_has_unread(const cr_conn *conn);
 /* Closes in good order: close_notify, then lingering when the client may still be sending. */
 void conn_end(cr_conn *conn, bool client_may_send);
 void conn_close(cr_conn *conn);
+
+/* conn_proxy.c: the PROXY header, before everything else */
+bool proxy_is_due(const cr_listener *listener, const cr_conn *conn);
+/* True when the header is over. */
+bool proxy_step(cr_conn *conn);
+/* Resets the connection, and tells the user why. */
+void proxy_refuse(cr_conn *conn, const char *reason);
 
 /* request.c: from the first byte of a head to on_sent */
 void request_free(cr_conn *conn);
@@ -208,12 +248,29 @@ bool out_settle(cr_conn *conn);
 
 /* wait.c */
 void wait_set(cr_conn *conn, wait_kind kind); /* a new deadline, also when the kind is the same */
+/* Another duration for all that wait, from when they began to. */
+void wait_change(cr_listener *listener, wait_kind kind, uint32_t ms);
 void listener_arm(cr_listener *listener, uint64_t deadline);
 void listener_on_timer(uv_timer_t *timer);
 
 /* listener.c */
 void listener_remove(cr_conn *conn);
+
+/* accept.c */
+void listener_start(cr_listener *listener);
+void accept_connections(cr_listener *listener, int limit);
 void listener_resume(cr_listener *listener);
+/* Answers a connection that can't be kept, as far as that goes without waiting, and closes it. */
+void accept_refuse(cr_listener *listener, int fd);
+void accept_keep_reserve(cr_listener *listener);
+
+/* peers.c */
+typedef enum { PEER_WELCOME, PEER_OVER_LIMIT, PEER_NO_MEMORY } peer_verdict;
+/* Holds for connections from now on. */
+int peers_limit(peer_limit *limit, uint32_t most);
+void peers_free(peer_limit *limit);
+peer_verdict peers_enter(cr_conn *conn);
+void peers_leave(cr_conn *conn);
 
 /* tls.c */
 bool tls_attach(cr_conn *conn);

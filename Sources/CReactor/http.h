@@ -17,6 +17,7 @@ typedef struct {
   uint32_t line_start; /* of the line that is not complete yet */
   uint32_t searched;   /* up to here no end of that line */
   uint32_t seen;       /* which of the known headers came, one bit each */
+  cr_slice host;       /* its value */
   bool connection_close, connection_keep_alive;
   cr_header headers[LIMIT_HEADERS];
 } head_parser;

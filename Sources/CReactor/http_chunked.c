@@ -1,15 +1,29 @@
 /* http_chunked.c: the chunked transfer coding, RFC 9112 7.1, without its liberties.
  *
- *   - A size is 1 to 16 hexadecimal digits and nothing else; extensions are tokens, no quotes, no
- *     white space; every line ends in CRLF.
+ *   - A size is 1 to 16 hexadecimal digits and nothing else; extensions are ;name or ;name=value,
+ *     both tokens, no quotes, no white space; every line ends in CRLF.
  *   - Trailers are checked like headers and dropped. Those that would change what the head said
  *     are refused.
  */
 #include <string.h>
 
-#include "http.h"
+#include "http_fields.h"
 
-enum { SIZE, EXTENSION, SIZE_LF, DATA, DATA_CR, DATA_LF, TRAILER, TRAILER_LF, OVER, BROKEN };
+enum {
+  SIZE,
+  NAME, /* of an extension: nothing of it yet, or a part */
+  IN_NAME,
+  VALUE,
+  IN_VALUE,
+  SIZE_LF,
+  DATA,
+  DATA_CR,
+  DATA_LF,
+  TRAILER,
+  TRAILER_LF,
+  OVER,
+  BROKEN
+};
 
 enum { SIZE_DIGITS = 16 };
 
@@ -22,25 +36,33 @@ static int hex_value(char c) {
   return -1;
 }
 
-static bool is_extension_byte(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-         (c && strchr("!#$%&'*+-.^_`|~;=", c));
+static bool on_extension_byte(chunked_decoder *d, char c) {
+  bool is_token = http_byte_class[(uint8_t)c] & HTTP_TOKEN;
+  switch (d->phase) {
+  case NAME: d->phase = IN_NAME; return is_token;
+  case VALUE: d->phase = IN_VALUE; return is_token;
+  default:
+    if (c == ';') d->phase = NAME;
+    else if (c == '=' && d->phase == IN_NAME) d->phase = VALUE;
+    else return is_token;
+    return true;
+  }
 }
 
 /* The size, its extensions, and the CR after them. */
 static bool on_size_byte(chunked_decoder *d, char c) {
   if (++d->line_len > LIMIT_CHUNK_LINE_BYTES) return false;
-  if (c == '\r' && d->digits > 0) {
+  if (c == '\r' && d->digits > 0 && d->phase != NAME && d->phase != VALUE) {
     d->phase = SIZE_LF;
     return true;
   }
-  if (d->phase == EXTENSION) return is_extension_byte(c);
+  if (d->phase != SIZE) return on_extension_byte(d, c);
   int value = hex_value(c);
   if (value >= 0) {
     d->left = d->left << 4 | (uint64_t)value;
     return ++d->digits <= SIZE_DIGITS && d->left <= INT64_MAX;
   }
-  d->phase = EXTENSION;
+  d->phase = NAME;
   return c == ';' && d->digits > 0;
 }
 
@@ -65,7 +87,8 @@ static bool on_trailer_byte(chunked_decoder *d, char c) {
     d->phase = TRAILER_LF;
     return true;
   }
-  if (d->field_len == sizeof d->field) return false;
+  /* A line feed alone ends a line for others: it must not be waited on. */
+  if (d->field_len == sizeof d->field || !(http_byte_class[(uint8_t)c] & HTTP_VALUE)) return false;
   d->field[d->field_len++] = c;
   return true;
 }
@@ -87,7 +110,10 @@ static bool on_trailer_end(chunked_decoder *d, char c) {
 static bool on_byte(chunked_decoder *d, char c) {
   switch (d->phase) {
   case SIZE:
-  case EXTENSION: return on_size_byte(d, c);
+  case NAME:
+  case IN_NAME:
+  case VALUE:
+  case IN_VALUE: return on_size_byte(d, c);
   case SIZE_LF: return on_size_end(d, c);
   case DATA_CR: d->phase = DATA_LF; return c == '\r';
   case DATA_LF: d->phase = SIZE; return c == '\n';

@@ -11,6 +11,10 @@ enum {
   LIMIT_FIRST_READ_BYTES = 4 * 1024,
   /* A body nobody asked for is read and dropped up to here, else the connection closes. */
   LIMIT_DROPPED_BODY_BYTES = 64 * 1024,
+  /* What a body must come to on average, once it takes longer than the listener's body timeout. */
+  LIMIT_BODY_BYTES_PER_SECOND = 1024,
+  /* On one connection, whose last answer says that it closes. */
+  LIMIT_REQUESTS_PER_CONNECTION = 10 * 1000,
   LIMIT_CHUNK_LINE_BYTES = 256,
   LIMIT_TRAILER_BYTES = 8 * 1024,
   /* Answer bytes that wait for a slow client; the feeder pauses above high, goes on below low. */
@@ -21,6 +25,8 @@ enum {
   /* After an answer that closes: how long and how much is read so that the client can read it. */
   LIMIT_LINGER_MS = 2000,
   LIMIT_LINGER_BYTES = 64 * 1024,
+  /* How long a connection without a request may stay when its listener closes. */
+  LIMIT_RETIRED_MS = 2000,
   /* What is read at once where no connection keeps it: ciphertext, lingering bytes. */
   LIMIT_SCRATCH_BYTES = 64 * 1024,
   /* Smallest piece of a queue of answer bytes. */
@@ -32,12 +38,16 @@ enum {
   LIMIT_ACCEPTS_PER_TURN = 64,
   LIMIT_BACKLOG = 1024,
   LIMIT_TLS_HANDSHAKE_MS = 10 * 1000,
+  /* A PROXY header with the vectors behind its addresses; what proxies send has some hundred bytes. */
+  LIMIT_PROXY_HEADER_BYTES = 4 * 1024,
   LIMIT_UPSTREAM_HEAD_BYTES = 64 * 1024,
   /* A body up to here is taken from curl before anybody has asked for it. */
   LIMIT_EARLY_BODY_BYTES = 16 * 1024,
   LIMIT_URL_BYTES = 16 * 1024,
   /* How long a name's addresses are believed; as curl has it. */
   LIMIT_RESOLVED_SECONDS = 60,
+  /* At the end of the heap, kept by cr_keep_freed_memory. */
+  LIMIT_FREED_BYTES = 4 * 1024 * 1024,
   /* Transfers to one host in curl without a head, where the number adapts: see client_cap.c. At
    * 16 to 32 a request costs least CPU on a near host; 1,024 at 80 ms is 12,800 a second. */
   LIMIT_CAP_LEAST = 16,

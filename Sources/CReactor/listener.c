@@ -1,15 +1,15 @@
 /* listener.c: a listening socket and the connections that it accepted.
  *
- *   - Accepting is our own (uv_poll and accept4) because uv_listen can't be paused, and spins
- *     when descriptors run out and libuv's spare one is gone.
- *   - Paused by max_connections it resumes when one closes; paused by an error (EMFILE …) when a
- *     timer fires. The kernel's backlog holds clients meanwhile.
+ *   - Accepting is our own (accept.c, with uv_poll and accept4) because uv_listen can't be paused,
+ *     and spins when descriptors run out and libuv's spare one is gone.
+ *   - Before a socket of our own is closed, what waits in its backlog is accepted: it would be
+ *     reset. A shared socket's backlog is left to whoever goes on listening.
  *   - The listener is freed when it is closing, both its handles are closed and its last
  *     connection is gone.
  */
-#define _GNU_SOURCE 1 /* accept4 */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -20,11 +20,22 @@
 
 #include "conn.h"
 
+static void listener_free(cr_listener *l) {
+  if (l->fd >= 0) close(l->fd);
+  if (l->reserve >= 0) close(l->reserve);
+  cr_tls_free(l->tls);
+  free(l->proxies);
+  free(l->refusal);
+  peers_free(&l->peers);
+  free(l);
+}
+
 static void listener_on_closed(uv_handle_t *handle) {
   cr_listener *l = handle->data;
   if (--l->handles > 0) return;
-  cr_tls_free(l->tls);
-  free(l);
+  cr_server_callbacks callbacks = l->callbacks;
+  listener_free(l);
+  if (callbacks.on_closed) callbacks.on_closed(callbacks.context);
 }
 
 /* The timer is needed until the last connection is gone, and is closed with it. */
@@ -39,48 +50,23 @@ void listener_remove(cr_conn *conn) {
   if (conn->previous) conn->previous->next = conn->next;
   else l->conns = conn->next;
   if (conn->next) conn->next->previous = conn->previous;
+  peers_leave(conn);
   l->connections--;
-  if (l->accept_paused && !l->accept_retry_at) listener_resume(l);
+  listener_resume(l);
   listener_end_if_unused(l);
 }
 
-static void listener_pause(cr_listener *l) {
-  l->accept_paused = true;
-  uv_poll_stop(&l->poll);
-}
-
-static void listener_on_readable(uv_poll_t *poll, int status, int events) {
-  (void)events;
-  cr_listener *l = poll->data;
-  if (status < 0) return;
-  for (int i = 0; i < LIMIT_ACCEPTS_PER_TURN; i++) {
-    if (l->max_connections && l->connections >= l->max_connections) {
-      listener_pause(l);
-      return;
-    }
-    struct sockaddr_storage peer;
-    socklen_t length = sizeof peer;
-    int fd = accept4(l->fd, (struct sockaddr *)&peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0) {
-      conn_accept(l, fd, (struct sockaddr *)&peer);
-      if (l->closing) return;
-      continue;
-    }
-    if (errno == EAGAIN) return;
-    if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)
-      continue; /* that client's trouble, not ours: ECONNABORTED, EPROTO … */
-    listener_pause(l);
-    l->accept_retry_at = uv_now(&l->loop->uv) + LIMIT_ACCEPT_RETRY_MS;
-    listener_arm(l, l->accept_retry_at);
-    return;
-  }
-}
-
-void listener_resume(cr_listener *l) {
-  if (l->closing || !l->accept_paused) return;
-  if (l->max_connections && l->connections >= l->max_connections) return;
-  l->accept_paused = false;
-  uv_poll_start(&l->poll, UV_READABLE, listener_on_readable);
+/* Makes a socket of somebody else's as ours are. A negative errno when it does not listen. */
+static int prepare_socket(int fd) {
+  int on = 1, listens = 0;
+  socklen_t length = sizeof listens;
+  if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length)) return -errno;
+  if (!listens) return -EINVAL;
+  int flags = fcntl(fd, F_GETFL);
+  if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) || fcntl(fd, F_SETFD, FD_CLOEXEC) ||
+      setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on))
+    return -errno;
+  return 0;
 }
 
 static int bind_and_listen(const struct addrinfo *address, int *out) {
@@ -147,6 +133,7 @@ static void listener_for_all(cr_listener *l, void (*act)(cr_conn *)) {
 }
 
 void cr_listener_close(cr_listener *l) {
+  if (!l->closing && !l->is_shared) accept_connections(l, LIMIT_BACKLOG);
   listener_stop_accepting(l);
   listener_for_all(l, conn_retire);
   listener_end_if_unused(l);
@@ -157,6 +144,102 @@ static void listener_on_loop_end(cr_loop_member *member) {
   listener_stop_accepting(l);
   listener_for_all(l, conn_abandon);
   listener_end_if_unused(l);
+}
+
+static int take_networks(const char *text, address_network **networks, int *count,
+                         char *message) {
+  const char *bad = "";
+  size_t bad_len = 0;
+  *count = address_networks_parse(text ? text : "", networks, &bad, &bad_len);
+  if (*count >= 0) return CR_OK;
+  if (*count == -2) return CR_EMEMORY;
+  snprintf(message, CR_MESSAGE_BYTES, "not an IP network: \"%.*s\"",
+           (int)(bad_len < 100 ? bad_len : 100), bad);
+  return CR_EINVALID;
+}
+
+/* What of a configuration needs memory; made whole before anything is changed. */
+typedef struct {
+  address_network *proxies, *shared;
+  int proxy_count, shared_count;
+  char *refusal;
+} listener_parts;
+
+static int parts_make(listener_parts *parts, const cr_listener_config *config, char *message) {
+  int result = take_networks(config->proxy_networks, &parts->proxies, &parts->proxy_count, message);
+  if (result != CR_OK) return result;
+  result = take_networks(config->shared_networks, &parts->shared, &parts->shared_count, message);
+  if (result != CR_OK || config->refusal_len == 0) return result;
+  parts->refusal = malloc(config->refusal_len);
+  if (!parts->refusal) return CR_EMEMORY;
+  memcpy(parts->refusal, config->refusal, config->refusal_len);
+  return CR_OK;
+}
+
+static void parts_free(listener_parts *parts) {
+  free(parts->proxies);
+  free(parts->shared);
+  free(parts->refusal);
+}
+
+static void listener_set_waits(cr_listener *l, const cr_listener_config *config) {
+  uint32_t head = config->head_timeout_ms, idle = config->idle_timeout_ms;
+  wait_change(l, WAIT_PROXY, head);
+  wait_change(l, WAIT_HANDSHAKE, LIMIT_TLS_HANDSHAKE_MS);
+  wait_change(l, WAIT_FIRST, head && (head < idle || !idle) ? head : idle);
+  wait_change(l, WAIT_IDLE, idle);
+  wait_change(l, WAIT_HEAD, head);
+  wait_change(l, WAIT_DROP, head);
+  wait_change(l, WAIT_BODY, config->body_timeout_ms);
+  wait_change(l, WAIT_STALL, config->write_stall_ms);
+  wait_change(l, WAIT_LINGER, LIMIT_LINGER_MS);
+  wait_change(l, WAIT_RETIRED, LIMIT_RETIRED_MS);
+}
+
+static int listener_configure(cr_listener *l, const cr_listener_config *config, char *message) {
+  listener_parts parts = {0};
+  int result = parts_make(&parts, config, message);
+  if (result == CR_OK) result = peers_limit(&l->peers, config->max_connections_per_address);
+  if (result != CR_OK) {
+    if (result == CR_EMEMORY) snprintf(message, CR_MESSAGE_BYTES, "out of memory");
+    parts_free(&parts);
+    return result;
+  }
+  listener_parts old = {.proxies = l->proxies, .shared = l->peers.shared, .refusal = l->refusal};
+  parts_free(&old);
+  l->proxies = parts.proxies;
+  l->proxy_count = parts.proxy_count;
+  l->peers.shared = parts.shared;
+  l->peers.shared_count = parts.shared_count;
+  l->refusal = parts.refusal;
+  l->refusal_len = config->refusal_len;
+  l->max_connections = config->max_connections;
+  cr_tls *before = l->tls;
+  l->tls = config->tls;
+  if (l->tls) l->tls->references++;
+  cr_tls_free(before);
+  listener_set_waits(l, config);
+  return CR_OK;
+}
+
+int cr_listener_reconfigure(cr_listener *l, const cr_listener_config *config, char *message) {
+  message[0] = '\0';
+  int result = listener_configure(l, config, message);
+  if (result == CR_OK) listener_resume(l);
+  return result;
+}
+
+static int listener_take_socket(cr_listener *l, const cr_listener_config *config, char *message) {
+  l->is_shared = config->use_fd;
+  l->fd = l->is_shared ? config->fd : open_socket(config->host, config->port, message);
+  if (l->fd < 0) return CR_ESYSTEM;
+  int error = l->is_shared ? prepare_socket(l->fd) : 0;
+  if (!error) error = uv_poll_init(&l->loop->uv, &l->poll, l->fd);
+  if (!error) return CR_OK;
+  snprintf(message, CR_MESSAGE_BYTES, "can't listen on %s:%u: %s", config->host, config->port,
+           uv_strerror(error));
+  if (l->is_shared) l->fd = -1; /* it stays its owner's */
+  return CR_ESYSTEM;
 }
 
 int cr_listener_open(cr_loop *loop, const cr_listener_config *config,
@@ -171,41 +254,30 @@ int cr_listener_open(cr_loop *loop, const cr_listener_config *config,
     snprintf(message, CR_MESSAGE_BYTES, "out of memory");
     return CR_EMEMORY;
   }
-  l->fd = open_socket(config->host, config->port, message);
-  if (l->fd < 0) {
-    free(l);
-    return CR_ESYSTEM;
-  }
-  int error = uv_poll_init(&loop->uv, &l->poll, l->fd);
-  if (error) {
-    snprintf(message, CR_MESSAGE_BYTES, "can't listen on %s:%u: %s", config->host, config->port,
-             uv_strerror(error));
-    close(l->fd);
-    free(l);
-    return CR_ESYSTEM;
+  l->loop = loop;
+  l->fd = l->reserve = -1;
+  uv_timer_init(&loop->uv, &l->timer);
+  l->poll.data = l->timer.data = l;
+  int result = listener_configure(l, config, message);
+  if (result == CR_OK) result = listener_take_socket(l, config, message);
+  if (result != CR_OK) {
+    l->handles = 1;
+    uv_close((uv_handle_t *)&l->timer, listener_on_closed);
+    return result;
   }
   /* A write to a socket that the client reset is an error to us, not a signal. */
   signal(SIGPIPE, SIG_IGN);
-  uv_timer_init(&loop->uv, &l->timer);
-  l->poll.data = l->timer.data = l;
+  accept_keep_reserve(l);
   l->handles = 2;
-  l->loop = loop;
   l->port = bound_port(l->fd);
-  l->max_connections = config->max_connections;
   l->callbacks = callbacks;
-  l->tls = config->tls;
-  if (l->tls) l->tls->references++;
-  l->waits[WAIT_HANDSHAKE].ms = LIMIT_TLS_HANDSHAKE_MS;
-  l->waits[WAIT_IDLE].ms = config->idle_timeout_ms;
-  l->waits[WAIT_HEAD].ms = l->waits[WAIT_DROP].ms = config->head_timeout_ms;
-  l->waits[WAIT_BODY].ms = config->body_timeout_ms;
-  l->waits[WAIT_STALL].ms = config->write_stall_ms;
-  l->waits[WAIT_LINGER].ms = LIMIT_LINGER_MS;
   loop_add_member(loop, &l->member, listener_on_loop_end);
-  uv_poll_start(&l->poll, UV_READABLE, listener_on_readable);
+  listener_start(l);
   *out = l;
   return CR_OK;
 }
 
 uint16_t cr_listener_port(const cr_listener *l) { return l->port; }
 uint32_t cr_listener_connections(const cr_listener *l) { return l->connections; }
+uint32_t cr_listener_accepted(const cr_listener *l) { return l->accepted; }
+cr_listener_counts cr_listener_count(const cr_listener *l) { return l->counts; }

@@ -6,8 +6,10 @@
  *     every handle is closed: no callback is lost, and the last ones still find the loop.
  */
 #include "internal.h"
+#include "limits.h"
 
 #include <curl/curl.h>
+#include <malloc.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -172,6 +174,11 @@ void cr_loop_run(cr_loop *loop) {
   uv_mutex_destroy(&loop->inbox_lock);
   free(loop->inbox);
   free(loop);
+}
+
+void cr_keep_freed_memory(void) {
+  mallopt(M_TRIM_THRESHOLD, LIMIT_FREED_BYTES);
+  mallopt(M_TOP_PAD, LIMIT_FREED_BYTES / 4);
 }
 
 static int inbox_push(cr_loop *loop, void *item) {

@@ -14,7 +14,7 @@ static conn_request *request_new(void) {
   conn_request *r = malloc(sizeof *r);
   if (!r) return NULL;
   memset(r, 0, offsetof(conn_request, peer));
-  r->peer[0] = '\0';
+  r->peer[0] = r->client[0] = '\0';
   r->head_mark = UINT64_MAX;
   head_init(&r->parser);
   return r;
@@ -72,6 +72,7 @@ void request_begin(cr_conn *conn) {
     return;
   }
   body_init(r);
+  if (conn->requests < LIMIT_REQUESTS_PER_CONNECTION) conn->requests++;
   conn->state = CONN_REQUEST;
   wait_set(conn, WAIT_NONE);
   const cr_server_callbacks *callbacks = &conn->listener->callbacks;
@@ -97,8 +98,8 @@ bool head_step(cr_conn *conn) {
     return conn->state != CONN_CLOSING;
   }
   conn->state = n > 0 && n > conn->request->parser.start ? CONN_HEAD : CONN_IDLE;
-  if (conn->eof) conn_close(conn);
-  else if (conn->state == CONN_IDLE && conn->listener->closing) conn_end(conn, false);
+  bool over = conn->state == CONN_IDLE && conn->requests > 0 && conn->listener->closing;
+  if (conn->eof || over) conn_end(conn, false);
   return false;
 }
 
@@ -162,6 +163,13 @@ const char *cr_conn_peer(const cr_conn *conn) {
   char *peer = conn->request->peer;
   if (!peer[0]) inet_ntop(conn->peer_family, conn->peer_address, peer, INET6_ADDRSTRLEN);
   return peer;
+}
+
+const char *cr_conn_client(const cr_conn *conn) {
+  if (!conn->has_client) return cr_conn_peer(conn);
+  char *client = conn->request->client;
+  if (!client[0]) address_text(&conn->client, client, INET6_ADDRSTRLEN);
+  return client;
 }
 
 bool cr_conn_is_tls(const cr_conn *conn) { return conn->tls != NULL; }

@@ -78,6 +78,13 @@ static bool body_keep(conn_request *r, const char *bytes, size_t n) {
   return true;
 }
 
+static bool body_is_too_slow(const cr_conn *conn) {
+  const conn_request *r = conn->request;
+  uint64_t ms = uv_now(&conn->listener->loop->uv) - r->body_since;
+  uint32_t grace = conn->listener->waits[WAIT_BODY].ms;
+  return grace > 0 && ms > grace && r->bytes_in < ms * LIMIT_BODY_BYTES_PER_SECOND / 1000;
+}
+
 static void body_read(cr_conn *conn) {
   conn_request *r = conn->request;
   const char *bytes;
@@ -100,7 +107,7 @@ static void body_read(cr_conn *conn) {
   } else if (body_is_complete(r, result)) {
     r->body = BODY_OVER;
     body_settle(r, CR_OK);
-  } else if (conn->eof || conn->dead) {
+  } else if (conn->eof || conn->dead || body_is_too_slow(conn)) {
     body_fail(conn, CR_ESTATE);
   }
 }
@@ -150,6 +157,7 @@ int cr_request_read_body(cr_conn *conn, size_t max) {
     body_settle(r, CR_ETOOLARGE);
   } else {
     r->body = BODY_READING;
+    r->body_since = uv_now(&conn->listener->loop->uv);
     if (r->parser.head.expects_continue && r->answer == ANSWER_NONE &&
         conn->in_used == conn->in_at) {
       r->continue_sent = true;

@@ -5,11 +5,16 @@
  *     bytes can be counted when their record is out.
  *   - Plaintext goes straight into the connection's buffer. When that is full the ciphertext left
  *     is saved and reading stops.
+ *   - A connection keeps the identity that it began with, whatever its listener has meanwhile.
+ *   - Sessions are resumed by tickets only: nothing is kept for clients that may never come back.
  */
+#define _GNU_SOURCE 1 /* timegm */
 #include <openssl/err.h>
+#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "conn.h"
 
@@ -69,15 +74,21 @@ static bool tls_configure(cr_tls *tls) {
   BIO_meth_set_write(tls->bio, tls_bio_write);
   BIO_meth_set_ctrl(tls->bio, tls_bio_ctrl);
   SSL_CTX_set_mode(tls->context, SSL_MODE_RELEASE_BUFFERS);
-  SSL_CTX_set_options(tls->context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+  SSL_CTX_set_options(tls->context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                        SSL_OP_CIPHER_SERVER_PREFERENCE |
+                                        SSL_OP_PRIORITIZE_CHACHA);
+  SSL_CTX_set_session_cache_mode(tls->context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_alpn_select_cb(tls->context, select_http, NULL);
   static const unsigned char session_context[] = "cr_listener";
   return SSL_CTX_set_min_proto_version(tls->context, TLS1_2_VERSION) &&
+         SSL_CTX_set_cipher_list(tls->context, "ECDHE+AESGCM:ECDHE+CHACHA20") &&
+         SSL_CTX_set1_groups_list(tls->context, "X25519:P-256:P-384") &&
          SSL_CTX_set_session_id_context(tls->context, session_context,
                                         sizeof session_context - 1);
 }
 
-int cr_tls_new(const char *certificate_file, const char *key_file, cr_tls **out, char *message) {
+int cr_tls_new(const char *certificate_file, const char *key_file, uint64_t ticket_key_ms,
+               cr_tls **out, char *message) {
   message[0] = '\0';
   cr_tls *tls = calloc(1, sizeof *tls);
   if (!tls) {
@@ -85,6 +96,7 @@ int cr_tls_new(const char *certificate_file, const char *key_file, cr_tls **out,
     return CR_EMEMORY;
   }
   tls->references = 1;
+  tls->ticket_key_ms = ticket_key_ms;
   ERR_clear_error();
   if (!tls_configure(tls)) return tls_fail(tls, message, "TLS", "");
   if (SSL_CTX_use_certificate_chain_file(tls->context, certificate_file) != 1)
@@ -104,14 +116,34 @@ void cr_tls_free(cr_tls *tls) {
   free(tls);
 }
 
+int64_t cr_tls_expiry(const cr_tls *tls) {
+  struct tm end;
+  const X509 *certificate = SSL_CTX_get0_certificate(tls->context);
+  if (!certificate || ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) != 1) return 0;
+  return timegm(&end);
+}
+
 /* ---- connection ---- */
+
+/* A key that was in use for ever would open every session that was ever recorded. */
+static void tls_turn_ticket_key(cr_tls *tls, uint64_t now) {
+  unsigned char keys[80]; /* of OpenSSL's own callback: a name and two keys */
+  if (now < tls->ticket_key_until) return;
+  if (tls->ticket_key_until && RAND_priv_bytes(keys, sizeof keys) == 1)
+    SSL_CTX_set_tlsext_ticket_keys(tls->context, keys, sizeof keys);
+  OPENSSL_cleanse(keys, sizeof keys);
+  tls->ticket_key_until = now + tls->ticket_key_ms;
+}
 
 bool tls_attach(cr_conn *conn) {
   conn_tls *t = calloc(1, sizeof *t);
   if (!t) return false;
   conn->tls = t;
-  t->ssl = SSL_new(conn->listener->tls->context);
-  BIO *bio = t->ssl ? BIO_new(conn->listener->tls->bio) : NULL;
+  t->identity = conn->listener->tls;
+  t->identity->references++;
+  tls_turn_ticket_key(t->identity, uv_now(&conn->listener->loop->uv));
+  t->ssl = SSL_new(t->identity->context);
+  BIO *bio = t->ssl ? BIO_new(t->identity->bio) : NULL;
   if (!bio) return false; /* tls_detach frees the rest */
   BIO_set_data(bio, conn);
   BIO_set_init(bio, 1);
@@ -123,6 +155,7 @@ bool tls_attach(cr_conn *conn) {
 void tls_detach(cr_conn *conn) {
   if (!conn->tls) return;
   SSL_free(conn->tls->ssl);
+  cr_tls_free(conn->tls->identity);
   free(conn->tls->saved);
   free(conn->tls);
   conn->tls = NULL;

@@ -37,6 +37,14 @@ void wait_set(cr_conn *conn, wait_kind kind) {
   listener_arm(conn->listener, conn->deadline);
 }
 
+void wait_change(cr_listener *l, wait_kind kind, uint32_t ms) {
+  wait_list *list = &l->waits[kind];
+  for (cr_conn *conn = list->first; conn && ms; conn = conn->wait_next)
+    conn->deadline = conn->deadline - list->ms + ms;
+  list->ms = ms;
+  if (list->first) listener_arm(l, list->first->deadline);
+}
+
 void listener_on_timer(uv_timer_t *timer) {
   cr_listener *l = timer->data;
   uint64_t now = uv_now(&l->loop->uv);

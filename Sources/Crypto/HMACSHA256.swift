@@ -24,6 +24,43 @@ public enum HMACSHA256 {
   }
 }
 
+/// HMAC-SHA-256 under one key that is used again and again: its key schedule is made once. Holds the
+/// key, which libcrypto overwrites when this goes. For one thread at a time.
+public final class KeyedHMACSHA256 {
+  private let context: OpaquePointer
+
+  public init(_ key: SecretBytes) {
+    guard let context = EVP_MAC_CTX_dup(Library.hmacSHA256) else {
+      fatalError("libcrypto could not begin HMAC: out of memory")
+    }
+    self.context = context
+    var unused: UInt8 = 0
+    let keyed = key.withUnsafeBytes {
+      // A null key would mean "the key of before", so an empty one needs an address too.
+      let address = $0.baseAddress?.assumingMemoryBound(to: UInt8.self)
+      return withUnsafePointer(to: &unused) { EVP_MAC_init(context, address ?? $0, key.count, nil) }
+    }
+    precondition(keyed == 1)
+  }
+
+  deinit { EVP_MAC_CTX_free(context) }
+
+  /// The code of one message.
+  public func code(of message: UnsafeRawBufferPointer) -> SHA256Digest {
+    var code = SHA256Digest()
+    var count = 0
+    let finished = code.withUnsafeMutableBytes {
+      EVP_MAC_init(context, nil, 0, nil) == 1
+        && EVP_MAC_update(
+          context, message.baseAddress?.assumingMemoryBound(to: UInt8.self), message.count) == 1
+        && EVP_MAC_final(
+          context, $0.baseAddress?.assumingMemoryBound(to: UInt8.self), &count, $0.count) == 1
+    }
+    precondition(finished && count == SHA256.byteCount)
+    return code
+  }
+}
+
 /// HKDF with HMAC-SHA-256 (RFC 5869).
 public enum HKDF {
   /// `count` bytes (1 to 8160) derived from `key`; `info` keeps purposes apart.

@@ -1,23 +1,31 @@
 /// Bytes as pairs of hexadecimal digits.
 public enum Hex {
-  private static let digits = Array("0123456789abcdef".utf8)
-
   /// Two lower-case digits a byte.
   public static func encode(_ bytes: some Collection<UInt8>) -> String {
-    String(unsafeUninitializedCapacity: bytes.count * 2) { buffer in
-      var index = 0
-      for byte in bytes {
-        buffer[index] = digits[Int(byte >> 4)]
-        buffer[index + 1] = digits[Int(byte & 15)]
-        index += 2
+    encode(Array(bytes), bytes.count)
+  }
+
+  /// Two lower-case digits for each of the first `count` bytes.
+  public static func encode(_ bytes: [UInt8], _ count: Int) -> String {
+    String(unsafeUninitializedCapacity: count * 2) { buffer in
+      for index in 0..<count {
+        buffer[2 * index] = digit(bytes[index] >> 4)
+        buffer[2 * index + 1] = digit(bytes[index] & 15)
       }
-      return index
+      return count * 2
     }
   }
 
+  /// The lower-case digit of a value below 16.
+  static func digit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x57 + value }
+
   /// The bytes of an even number of digits of either case; nil for anything else.
   public static func decode(_ text: some StringProtocol) -> [UInt8]? {
-    let text = text.utf8
+    decode(Array(text.utf8)[...])
+  }
+
+  /// The bytes of an even number of ASCII digits of either case; nil for anything else.
+  public static func decode(_ text: ArraySlice<UInt8>) -> [UInt8]? {
     guard text.count.isMultiple(of: 2) else { return nil }
     var bytes: [UInt8] = []
     bytes.reserveCapacity(text.count / 2)

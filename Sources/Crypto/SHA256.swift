@@ -34,6 +34,18 @@ public struct SHA256: ~Copyable, @unchecked Sendable {
     return digest
   }
 
+  /// The digest of `bytes`, which are a message of their own, without allocating memory.
+  public mutating func digest(of bytes: UnsafeRawBufferPointer) -> SHA256Digest {
+    var digest = SHA256Digest()
+    let finished = digest.withUnsafeMutableBytes {
+      EVP_DigestUpdate(context, bytes.baseAddress, bytes.count) == 1
+        && EVP_DigestFinal_ex(context, $0.baseAddress, nil) == 1
+        && EVP_DigestInit_ex(context, Library.sha256, nil) == 1
+    }
+    precondition(finished)
+    return digest
+  }
+
   /// The digest of one message.
   public static func hash(_ bytes: some Sequence<UInt8>) -> [UInt8] {
     [UInt8](unsafeUninitializedCapacity: byteCount) { buffer, count in
@@ -42,6 +54,52 @@ public struct SHA256: ~Copyable, @unchecked Sendable {
       }
       precondition(status == 1)
       count = byteCount
+    }
+  }
+}
+
+/// 32 bytes: a SHA-256 digest, or an HMAC made with it.
+public struct SHA256Digest: Hashable, Sendable {
+  private var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+
+  init() {}
+
+  mutating func withUnsafeMutableBytes<Result>(
+    _ body: (UnsafeMutableRawBufferPointer) -> Result
+  ) -> Result {
+    Swift.withUnsafeMutableBytes(of: &words) { body($0) }
+  }
+
+  /// The bytes, valid inside `body` only.
+  public func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+    Swift.withUnsafeBytes(of: words, body)
+  }
+
+  /// Spread evenly whoever chose the message, and so are its first bits.
+  public func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
+
+  public static func == (left: SHA256Digest, right: SHA256Digest) -> Bool {
+    left.words == right.words
+  }
+}
+
+extension SHA256Digest {
+  /// Two lower-case hexadecimal digits a byte, appended to `text`.
+  public func appendHex(to text: inout [UInt8]) {
+    withUnsafeBytes { bytes in
+      for byte in bytes {
+        text.append(Hex.digit(byte >> 4))
+        text.append(Hex.digit(byte & 15))
+      }
+    }
+  }
+
+  /// Whether `bytes` are the same, in time that does not depend on where they differ.
+  public func equals(_ bytes: [UInt8]) -> Bool {
+    withUnsafeBytes { mine in
+      bytes.withUnsafeBytes {
+        $0.count == mine.count && CRYPTO_memcmp(mine.baseAddress, $0.baseAddress, mine.count) == 0
+      }
     }
   }
 }

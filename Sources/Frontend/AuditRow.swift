@@ -20,8 +20,9 @@ import Reactor
       requestID: log.newRequest(nowMicroseconds: exchange.startedAt.wall),
       startMicroseconds: exchange.startedAt.wall, method: head.method, operation: "Unknown",
       remoteIP: proxies.client(
-        peer: exchange.peerAddress, forwarded: head.values(of: "x-forwarded-for")),
+        peer: exchange.clientAddress, forwarded: head.values(of: "x-forwarded-for")),
       peerIP: exchange.peerAddress, userAgent: head["user-agent"] ?? "")
+    trace.requestID = intent.requestID
     intent.host = head["host"]
     intent.range = head["range"]
   }
@@ -64,18 +65,17 @@ import Reactor
   /// Completes the row. Does nothing for a request that could not be recorded.
   func complete(_ sent: Sent, _ facts: Facts) {
     guard let ticket else { return }
-    let end = max(sent.lastByteMicroseconds, sent.outcome == .complete ? 0 : Loop.clockMicroseconds)
     var completion = Completion(
       outcome: Self.outcome(sent, isUpstreamFailure: facts.isUpstreamFailure),
       status: sent.status == 0 ? nil : sent.status,
-      durationMicroseconds: Int64(clamping: max(end, startedAt) - startedAt))
+      durationMicroseconds: Int64(clamping: max(sent.end, startedAt) - startedAt))
     completion.errorCode = facts.errorCode
     completion.errorDetail = facts.errorDetail
     completion.bytesIn = Int64(clamping: sent.bytesIn)
     completion.bytesOut = Int64(clamping: sent.bodyBytes)
-    if sent.firstByteMicroseconds > 0 {
+    if let first = sent.firstByte {
       completion.timeToFirstByteMicroseconds = Int64(
-        clamping: max(sent.firstByteMicroseconds, startedAt) - startedAt)
+        clamping: max(first, startedAt) - startedAt)
     }
     completion.objectSize = facts.objectSize.map { Int64(clamping: $0) }
     completion.upstreamHost = trace.host

@@ -10,11 +10,12 @@ import Reactor
 struct Authenticator: Sendable {
   let sealer: CredentialSealer
   let policy: SignaturePolicy
-  let signingKeys = SigningKeys()
+  let opened: OpenedCredentials
 
   init(sealer: CredentialSealer, policy: SignaturePolicy) {
     self.sealer = sealer
     self.policy = policy
+    opened = OpenedCredentials(sealer)
   }
 
   /// What is known of who asks, also when the request is refused.
@@ -28,7 +29,9 @@ struct Authenticator: Sendable {
   }
 
   /// `now` are Unix seconds; `signInURL` goes into the messages.
-  @Loop func authenticate(_ request: SignedRequest, now: Int64, signInURL: String) -> Result {
+  @Loop func authenticate(
+    _ request: SignedRequest, now: Int64, signInURL: @autoclosure () -> String
+  ) -> Result {
     let authorization: Authorization
     do throws(S3Error) {
       authorization = try Authorization(headers: request.headers, query: request.query)
@@ -43,7 +46,7 @@ struct Authenticator: Sendable {
       return Result(
         auth: .anonymous, result: .none,
         error: S3Error(
-          .accessDenied, "The request is not signed. Get a credential at \(signInURL)"))
+          .accessDenied, "The request is not signed. Get a credential at \(signInURL())"))
     case .version4(let signature):
       (accessKeyID, isPresigned) = (signature.accessKeyID, signature.expires != nil)
     case .version2(let signature):
@@ -51,12 +54,10 @@ struct Authenticator: Sendable {
     }
     var result = Result(auth: isPresigned ? .presigned : .header, result: .malformed)
     do throws(CredentialError) {
-      let credential = try sealer.open(accessKeyID)
+      let signer = try opened.open(accessKeyID)
+      let credential = signer.credential
       result.credential = credential
-      let fingerprint = CredentialSealer.fingerprint(of: accessKeyID)
-      result.fingerprint = fingerprint
-      let signer = Signer(
-        accessKeyID: accessKeyID, fingerprint: fingerprint, ends: credential.expiresAt)
+      result.fingerprint = signer.fingerprint
       let failure = try verify(authorization, of: request, by: signer, now: now)
       result.result = failure.map(Self.result) ?? .verified
       result.error = failure.map { S3Error($0) }
@@ -67,54 +68,40 @@ struct Authenticator: Sendable {
       }
       if result.error == nil, credential.isExpired(at: now) {
         result.result = .expired
-        result.error = .expired(signInURL: signInURL)
+        result.error = .expired(signInURL: signInURL())
       }
     } catch .cryptography {
       result.error = S3Error(.internalError, cause: "libcrypto failed")
     } catch {
       result.error = S3Error(
         .invalidAccessKeyId,
-        "This access key id was not issued here, or is incomplete. Get a new one at \(signInURL)")
+        "This access key id was not issued here, or is incomplete. Get a new one at \(signInURL())")
     }
     return result
   }
 
-  /// Whose signature it is.
-  private struct Signer {
-    let accessKeyID: String
-    let fingerprint: String
-    /// When the credential ends, in Unix seconds.
-    let ends: Int64
-  }
-
   /// Why the signature does not count; nil: it does.
   @Loop private func verify(
-    _ authorization: Authorization, of request: SignedRequest, by signer: Signer, now: Int64
+    _ authorization: Authorization, of request: SignedRequest, by signer: OpenedCredential,
+    now: Int64
   ) throws(CredentialError) -> SignatureFailure? {
     switch authorization {
     case .anonymous: return .mismatch
     case .version2(let signature):
-      let secret = try sealer.secretAccessKey(for: signer.accessKeyID)
+      let secret = try sealer.secretAccessKey(for: signature.accessKeyID)
       do throws(SignatureFailure) {
         try request.verify(signature, secret: secret, now: now)
       } catch {
         return error
       }
     case .version4(let signature):
-      let name = SigningKeys.Name(
-        fingerprint: signer.fingerprint, date: signature.scope.date, region: signature.scope.region)
-      let key: SecretBytes
-      if let kept = signingKeys.key(for: name, now: now) {
-        key = kept
-      } else {
-        key = signature.scope.signingKey(try sealer.secretAccessKey(for: signer.accessKeyID))
-      }
+      let key = try opened.key(of: signature.accessKeyID, signer, in: signature.scope, now: now)
       do throws(SignatureFailure) {
-        try request.verify(signature, key: key, now: now)
+        try request.verify(signature, key: key.keyed, now: now)
       } catch {
         return error
       }
-      signingKeys.keep(key, for: name, until: signer.ends, now: now)
+      opened.keep(key, of: signer, now: now)
     }
     return nil
   }

@@ -10,6 +10,14 @@ public enum SignaturePolicy: String, Sendable, CaseIterable {
   case verify
 }
 
+/// From whom headers of the PROXY protocol are taken.
+public enum ProxyProtocol: String, Sendable, CaseIterable {
+  /// Nobody.
+  case off
+  /// The trusted proxies, which must send one.
+  case trusted
+}
+
 public struct Configuration: Sendable {
   /// What users and the OAuth redirect use; no trailing slash.
   public var baseURL: BaseURL
@@ -18,12 +26,18 @@ public struct Configuration: Sendable {
   public var signatures: SignaturePolicy = .any
   /// CIDR texts of peers whose X-Forwarded-For is believed.
   public var trustedProxies: [String] = []
+  /// Whether connections of these peers begin with a header of the PROXY protocol.
+  public var proxyProtocol = ProxyProtocol.off
   /// PEM file that Globus and collections are trusted by; nil: the system's.
   public var upstreamCA: String?
   /// CIDR texts of private networks where collections may be.
   public var allowPrivateUpstream: [String] = []
   /// How long Transfer and collections may be silent, before an answer's head and within a body.
   public var upstreamSilenceMilliseconds = GlobusLimits.firstByteMilliseconds
+  /// Requests served at once; more are told to slow down.
+  public var maxRequestsInFlight = Limits.requestsInFlight
+  /// Of one credential; more wait for a while.
+  public var maxRequestsPerCredential = Limits.requestsPerCredential
   /// Globus Auth and Transfer, without trailing slash: `GLOBUS_SDK_SERVICE_URL_AUTH`, `…_TRANSFER`.
   public var authURL = "https://auth.globus.org"
   public var transferURL = "https://transfer.api.globus.org"

@@ -10,7 +10,7 @@ import Logging
 import Reactor
 
 @Loop public final class Gateway {
-  private let configuration: Configuration
+  let configuration: Configuration
   private let authenticator: Authenticator
   private let proxies: TrustedProxies
   private let audit: AuditLog
@@ -18,7 +18,9 @@ import Reactor
   private let signIn: any SignInHandling
   private let tokens: ContinuationToken
   private let logger: Logger
+  private(set) var admission: Admission
   private var isRefusing = false
+  private let refusedConnections: RefusedConnections
   let metrics: Metrics
 
   init(
@@ -32,29 +34,55 @@ import Reactor
     self.configuration = configuration
     self.proxies = proxies
     authenticator = Authenticator(sealer: sealer, policy: configuration.signatures)
+    admission = Admission(configuration)
     self.audit = audit
     self.collections = collections
     self.signIn = signIn
     self.tokens = tokens
     self.metrics = metrics
     self.logger = logger
+    refusedConnections = RefusedConnections(logger, metrics)
   }
 
   /// A gateway to Globus. Throws what is wrong with the configuration.
   public convenience init(
     _ configuration: Configuration, keyring: Keyring, audit: AuditLog, logger: Logger
   ) throws(GatewayError) {
+    try self.init(
+      configuration, keyring: keyring, audit: audit, metrics: Metrics(), logger: logger)
+  }
+
+  /// The gateway to hand requests to from now on; those that this one has, it ends. Throws what is
+  /// wrong with the configuration.
+  public func successor(
+    _ configuration: Configuration, keyring: Keyring
+  ) throws(GatewayError) -> Gateway {
+    let next = try Gateway(
+      configuration, keyring: keyring, audit: audit, metrics: metrics, logger: logger)
+    next.isRefusing = isRefusing
+    admission.limit(as: configuration)
+    next.admission = admission
+    return next
+  }
+
+  /// Counts that an operator asked for a successor, and whether it was refused.
+  public func countReload(isRefused: Bool) { metrics.reloads[isRefused ? 1 : 0] += 1 }
+
+  private convenience init(
+    _ configuration: Configuration, keyring: Keyring, audit: AuditLog, metrics: Metrics,
+    logger: Logger
+  ) throws(GatewayError) {
     do {
       let sealer = try CredentialSealer(
         keyring: keyring, origin: configuration.baseURL.description)
-      let metrics = Metrics()
-      let transfer = try TransferClient(configuration, failures: metrics.failures)
+      let transfer = try TransferClient(configuration, metrics: metrics.upstream)
       let collections = GlobusCollections(
         transfer: transfer,
-        servers: try DataServerClient(configuration, failures: metrics.failures))
+        servers: try DataServerClient(configuration, metrics: metrics.upstream))
       let signIn = SignIn(
-        configuration, keyring: keyring, sealer: sealer, auth: try AuthClient(configuration),
-        transfer: transfer, logger: logger)
+        configuration, keyring: keyring, sealer: sealer,
+        auth: try AuthClient(configuration, metrics: metrics.upstream), transfer: transfer,
+        logger: logger)
       try self.init(
         configuration, sealer: sealer, audit: audit, collections: collections, signIn: signIn,
         tokens: ContinuationToken(keyring), metrics: metrics, logger: logger)
@@ -63,6 +91,11 @@ import Reactor
     } catch {
       throw GatewayError(message: "\(error)")
     }
+  }
+
+  /// A connection was reset for what its peer sent in place of a PROXY header.
+  public func connectionRefused(peer: String, reason: String) {
+    refusedConnections.record(peer: peer, reason: reason)
   }
 
   /// Answers one request, malformed ones included, and returns when the answer has ended.
@@ -79,7 +112,9 @@ import Reactor
       exchange.head, baseURL: configuration.baseURL, authenticator: authenticator,
       now: exchange.startedAt.wall / 1_000_000)
     row.describe(plan)
-    await respond(exchange, row, isRecorded(row)) { await self.act(plan, exchange, row) }
+    var line: Admission.Line?
+    await respond(exchange, row, isRecorded(row)) { await self.act(plan, exchange, row, &line) }
+    line?.leave()
   }
 
   /// Takes the row's slot. Says so in the log when that begins to fail, and when it ends.
@@ -121,7 +156,8 @@ import Reactor
     // Nobody was told anything: the client left while upstream was still asked.
     if sent.status == 0, sent.outcome == .clientGone { answer.facts = AuditRow.Facts() }
     row.complete(sent, answer.facts)
-    metrics.count(operation: row.intent.operation, sent)
+    metrics.count(
+      operation: row.intent.operation, sent, since: exchange.startedAt.clock, row.trace)
     if let detail = answer.facts.errorDetail, isRecorded {
       logger.warning(
         "request failed",
@@ -160,7 +196,7 @@ import Reactor
 
   private func refusal(_ error: S3Error?, _ head: RequestHead, _ requestID: String) -> Reply {
     let error = error ?? S3Error(.internalError)
-    var reply = Reply(status: error.code.status)
+    var reply = Reply(status: error.status)
     for header in error.headers { reply.headers.add(header.name, header.value) }
     let resource = head.target.prefix { $0 != "?" }
     let body = error.body(resource: String(resource), requestID: requestID)
@@ -175,11 +211,18 @@ import Reactor
     return reply
   }
 
-  private func act(_ plan: RequestPlan, _ exchange: Exchange, _ row: AuditRow) async -> Answer {
+  private func act(
+    _ plan: RequestPlan, _ exchange: Exchange, _ row: AuditRow, _ line: inout Admission.Line?
+  ) async -> Answer {
     do throws(S3Error) {
+      if plan.mayReadBody { try await UnusedBody.drop(of: exchange, isRefused: plan.error != nil) }
       if let error = plan.error { throw error }
+      try admission.requireRoom(for: metrics.inFlight)
       if plan.action == .authStart || plan.action == .authCallback {
         return await self.signIn(plan, exchange, row)
+      }
+      if let fingerprint = plan.authentication?.fingerprint {
+        line = try await admission.enter(fingerprint)
       }
       let reply = try await perform(plan, exchange.head, row.trace)
       return Answer(reply: reply, facts: AuditRow.Facts(objectSize: reply.objectSize))
@@ -200,7 +243,9 @@ import Reactor
     }
     let collection = collections.open(id, credential: credential, fingerprint: fingerprint)
     let root = credential.grant(for: id)?.rootFolder?.description ?? ""
-    let signInURL = SignInLink(renewing: credential).url(at: configuration.baseURL)
+    let signInURL = { @Sendable [baseURL = configuration.baseURL] in
+      SignInLink(renewing: credential).url(at: baseURL)
+    }
     if let key = plan.key {
       let request = ObjectRequest(
         collection: collection, key: key, path: root + key.path,

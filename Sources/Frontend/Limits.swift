@@ -8,6 +8,8 @@ enum Limits {
   static let listedKeys = 1_000
   /// Levels of folders looked into for what follows a key that a listing begins with.
   static let listedLevels = 16
+  /// Bytes of a body that are read of a request that has no use for one.
+  static let unusedBodyBytes = 64 * 1024
   /// Parameters in a query; a request line holds thousands, no client sends thirty.
   static let queryParameters = 64
   /// Entity tags looked at in an If-Match or If-None-Match.
@@ -20,10 +22,20 @@ enum Limits {
   static let clockSkewSeconds: Int64 = 900
   /// Seconds for which a presigned URL may be valid, as in S3: a week.
   static let presignedSeconds: Int64 = 604_800
+  /// Unsealed credentials kept in memory, and for how many seconds each: as long as a status.
+  static let openedCredentials = 256
+  static let openedCredentialSeconds: Int64 = 5
   /// Signing keys kept in memory, for how many seconds each, and the longest region's bytes.
   static let signingKeys = 256
   static let signingKeySeconds: Int64 = 900
   static let signingKeyRegionBytes = 64
+  /// Requests served at once, and of one credential; of a credential as many more wait so long.
+  static let requestsInFlight: UInt32 = 4096
+  static let requestsPerCredential: UInt32 = 256
+  static let waitingPerCredential = 256
+  static let admissionMilliseconds: UInt64 = 10_000
+  /// Credentials whose requests are counted; more only while each of them has one in flight.
+  static let admissionLines = 4096
   /// Seconds that a client is asked to wait when nobody upstream said how many.
   static let retryAfterSeconds = 5
   /// The longest wait in seconds that is passed on from upstream.
@@ -31,6 +43,8 @@ enum Limits {
   /// Times that a broken transfer is gone on with, and the longest pause before each.
   static let resumes = 3
   static let resumeMilliseconds: UInt64 = 300
+  /// One line of the log in so many about connections without a usable PROXY header: a minute.
+  static let refusedConnectionsLogMicroseconds: UInt64 = 60_000_000
   /// Hops looked at in X-Forwarded-For.
   static let forwardedHops = 32
 }

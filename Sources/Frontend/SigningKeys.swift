@@ -3,7 +3,7 @@
 //
 // Invariants: a key comes in only after a signature by it has verified, so nobody who lacks the
 // secret can fill this; it goes after `Limits.signingKeySeconds`, with its credential's end or to
-// make room, whichever is first. What has ended is overwritten when the next request looks.
+// make room, whichever is first.
 
 import Crypto
 import Reactor
@@ -15,42 +15,18 @@ import Reactor
     let date, region: String
   }
 
-  private struct Entry {
-    let key: SecretBytes
-    let ends: Int64
-  }
-
-  private var entries: [Name: Entry] = [:]
-  /// From the oldest to the newest.
-  private var order: [Name] = []
-  private var nextEnd = Int64.max
+  private var keys = KeptValues<Name, SecretBytes>(capacity: Limits.signingKeys)
 
   nonisolated init() {}
 
-  var count: Int { entries.count }
+  var count: Int { keys.count }
 
   /// The key of `name` at `now` (Unix seconds), if it is held.
-  func key(for name: Name, now: Int64) -> SecretBytes? {
-    if now >= nextEnd { removeEnded(now) }
-    return entries[name]?.key
-  }
+  func key(for name: Name, now: Int64) -> SecretBytes? { keys.value(for: name, now: now) }
 
   /// Keeps a key under which a signature has verified, at most until `end` (Unix seconds).
   func keep(_ key: SecretBytes, for name: Name, until end: Int64, now: Int64) {
-    guard name.region.utf8.count <= Limits.signingKeyRegionBytes, entries[name] == nil else {
-      return
-    }
-    let ends = min(end, now + Limits.signingKeySeconds)
-    guard ends > now else { return }
-    if order.count == Limits.signingKeys { entries[order.removeFirst()] = nil }
-    order.append(name)
-    entries[name] = Entry(key: key, ends: ends)
-    nextEnd = min(nextEnd, ends)
-  }
-
-  private func removeEnded(_ now: Int64) {
-    entries = entries.filter { now < $0.value.ends }
-    order.removeAll { entries[$0] == nil }
-    nextEnd = entries.values.map(\.ends).min() ?? .max
+    guard name.region.utf8.count <= Limits.signingKeyRegionBytes else { return }
+    keys.keep(key, for: name, until: min(end, now + Limits.signingKeySeconds), now: now)
   }
 }

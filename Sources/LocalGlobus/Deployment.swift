@@ -57,7 +57,9 @@ struct HostedCollection: Sendable {
   init(_ configuration: LocalGlobusConfiguration) {
     self.configuration = configuration
     redirectURIs = Set(configuration.redirectURIs)
-    tokens = TokenStore(accessTokenLifetime: configuration.accessTokenLifetimeSeconds)
+    tokens = TokenStore(
+      accessTokenLifetime: configuration.accessTokenLifetimeSeconds,
+      accessTokenBytes: configuration.accessTokenBytes)
   }
 
   /// Seconds since 1970.

@@ -69,6 +69,10 @@ public struct LocalGlobusConfiguration: Sendable {
   public var faults: [UInt8] = Array("{}".utf8)
   /// 48 hours, as with Globus.
   public var accessTokenLifetimeSeconds: Int64 = 172_800
+  /// Random bytes of an access token; four are about five characters.
+  public var accessTokenBytes = tokenBytes
+  /// As Globus's own tokens are: 91 characters.
+  static let tokenBytes = 66
   /// An existing folder for the authority's certificate and the servers' keys, best of mode 0700.
   public var workDirectory: String
   public var authPort: UInt16 = 0

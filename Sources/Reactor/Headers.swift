@@ -1,10 +1,13 @@
 // Headers: header fields of a message, as an ordered list of names and values.
 //
-// Invariant: no value holds a control byte, so nothing that comes from outside can end a line.
+// Invariants: no value holds a control byte, so nothing that comes from outside can end a line. The
+// fields are kept as the lines that go over the wire: most are only written and sent.
 
-/// Header fields in order. Names compare without regard to case.
+/// Header fields in order, each name and value a line, several of one name allowed:
+/// `["Content-Type": "text/plain", "ETag": "\"1\""]`. Names compare without regard to case.
 public struct Headers: Sendable, ExpressibleByDictionaryLiteral {
-  public private(set) var fields: [(name: String, value: String)] = []
+  /// "Name: value\r\n" lines.
+  private(set) var lines: [UInt8] = []
 
   public init() {}
 
@@ -12,60 +15,115 @@ public struct Headers: Sendable, ExpressibleByDictionaryLiteral {
     for (name, value) in elements { add(name, value) }
   }
 
-  /// Appends a field. Control bytes in the value become spaces.
+  /// Appends a field. Control bytes in the value become spaces, so that no value begins another line;
+  /// the name is the caller's own and sent as it stands.
   public mutating func add(_ name: String, _ value: String) {
-    if value.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) {
-      let bytes = value.utf8.map { $0 < 0x20 || $0 == 0x7f ? 0x20 : $0 }
-      fields.append((name, String(decoding: bytes, as: UTF8.self)))
-    } else {
-      fields.append((name, value))
-    }
+    let added = name.utf8.count + value.utf8.count + 4
+    if lines.isEmpty { lines.reserveCapacity(max(added, Self.usualBytes)) }
+    lines.append(contentsOf: name.utf8)
+    append(Self.colon, Self.space)
+    let start = lines.count
+    lines.append(contentsOf: value.utf8)
+    replaceControls(from: start)
+    append(Self.carriageReturn, Self.lineFeed)
   }
 
-  /// The first value of that name.
+  /// All fields in order, names as they were given or received.
+  public var fields: [(name: String, value: String)] {
+    var fields: [(name: String, value: String)] = []
+    forEachLine { name, value in
+      fields.append(
+        (
+          String(decoding: lines[name], as: UTF8.self),
+          String(decoding: lines[value], as: UTF8.self)
+        ))
+      return true
+    }
+    return fields
+  }
+
+  /// The first value of that name; nil when there is none.
   public subscript(name: String) -> String? {
-    fields.first { equalIgnoringCase($0.name.utf8, name.utf8) }?.value
-  }
-
-  /// "Name: value\r\n" lines.
-  var lines: [UInt8] {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(fields.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count + 4 })
-    for (name, value) in fields {
-      bytes.append(contentsOf: name.utf8)
-      bytes.append(0x3a)
-      bytes.append(0x20)
-      bytes.append(contentsOf: value.utf8)
-      bytes.append(0x0d)
-      bytes.append(0x0a)
+    var found: String?
+    forEachLine { range, value in
+      guard equalIgnoringCase(lines[range], name.utf8) else { return true }
+      found = String(decoding: lines[value], as: UTF8.self)
+      return false
     }
-    return bytes
+    return found
   }
 
   /// "Name: value" texts, each ended by a NUL, as the C client takes them.
   var nulSeparated: [UInt8] {
-    var bytes: [UInt8] = []
-    for (name, value) in fields {
-      bytes.append(contentsOf: name.utf8)
-      bytes.append(contentsOf: ": ".utf8)
-      bytes.append(contentsOf: value.utf8)
-      bytes.append(0)
+    // No other byte of a line is a CR, so each stands for a line's end.
+    [UInt8](unsafeUninitializedCapacity: lines.count) { bytes, count in
+      for byte in lines where byte != Self.lineFeed {
+        bytes[count] = byte == Self.carriageReturn ? 0 : byte
+        count += 1
+      }
     }
-    return bytes
   }
 
   /// Reads "Name: value\r\n" lines.
-  init(lines: UnsafeBufferPointer<UInt8>) {
-    for line in lines.split(separator: 0x0a) {
-      guard let colon = line.firstIndex(of: 0x3a) else { continue }
-      let value = line[line.index(after: colon)...]
-      let isSpace = { (byte: UInt8) in byte == 0x20 || byte == 0x09 || byte == 0x0d }
-      let trimmed = value.drop(while: isSpace)
-      let end = trimmed.lastIndex { !isSpace($0) }.map { trimmed.index(after: $0) }
-      add(
-        String(decoding: line[..<colon], as: UTF8.self),
-        String(decoding: trimmed[..<(end ?? trimmed.startIndex)], as: UTF8.self))
+  init(lines text: UnsafeBufferPointer<UInt8>) {
+    lines.reserveCapacity(text.count)
+    var start = 0
+    while start < text.count {
+      let end = text[start...].firstIndex(of: Self.lineFeed) ?? text.count
+      addLine(UnsafeBufferPointer(rebasing: text[start..<end]))
+      start = end + 1
     }
+  }
+
+  private mutating func addLine(_ line: UnsafeBufferPointer<UInt8>) {
+    guard let colon = line.firstIndex(of: Self.colon) else { return }
+    var (first, end) = (colon + 1, line.count)
+    while first < end, Self.isSpace(line[first]) { first += 1 }
+    while end > first, Self.isSpace(line[end - 1]) { end -= 1 }
+    let start = lines.count
+    lines.append(contentsOf: line[..<colon])
+    append(Self.colon, Self.space)
+    lines.append(contentsOf: line[first..<end])
+    replaceControls(from: start)
+    append(Self.carriageReturn, Self.lineFeed)
+  }
+
+  private mutating func append(_ first: UInt8, _ second: UInt8) {
+    lines.append(first)
+    lines.append(second)
+  }
+
+  private mutating func replaceControls(from start: Int) {
+    lines.withUnsafeMutableBufferPointer { lines in
+      for at in start..<lines.count where lines[at] < 0x20 || lines[at] == 0x7f {
+        lines[at] = Self.space
+      }
+    }
+  }
+
+  /// Calls `body` with where each name and value is, until it says false.
+  private func forEachLine(_ body: (_ name: Range<Int>, _ value: Range<Int>) -> Bool) {
+    lines.withUnsafeBufferPointer { lines in
+      var start = 0
+      while start < lines.count {
+        // Every line has a colon after its name, and a CR that no value holds at its end.
+        var colon = start
+        while lines[colon] != Self.colon { colon += 1 }
+        var end = colon
+        while lines[end] != Self.carriageReturn { end += 1 }
+        guard body(start..<colon, colon + 2..<end) else { return }
+        start = end + 2
+      }
+    }
+  }
+
+  /// What the heads of most answers fit in.
+  private static let usualBytes = 448
+  private static let (colon, space) = (UInt8(ascii: ":"), UInt8(ascii: " "))
+  private static let (carriageReturn, lineFeed) = (UInt8(ascii: "\r"), UInt8(ascii: "\n"))
+
+  private static func isSpace(_ byte: UInt8) -> Bool {
+    byte == space || byte == 0x09 || byte == carriageReturn
   }
 }
 

@@ -4,6 +4,7 @@
 // one line on stderr that says what to change.
 
 import ArgumentParser
+import Audit
 import Glibc
 import Reactor
 
@@ -14,10 +15,17 @@ import Reactor
     discussion: "A collection's UUID is a bucket: sign in at BASE-URL/COLLECTION/?auth, then use "
       + "the credential as the AWS access key id.",
     version: version,
-    subcommands: [ServeCommand.self, LocalCommand.self, AuditCommand.self, KeyCommand.self])
+    subcommands: [
+      ServeCommand.self, LocalCommand.self, AuditCommand.self, KeyCommand.self, HealthCommand.self,
+    ])
 
   static let number = "0.1.0"
-  static var version: String { "\(number) (\(Loop.libraryVersions))" }
+  /// With the commit, in builds that were told it, and the libraries as loaded.
+  static var version: String {
+    let commit = Loop.buildCommit
+    return "\(number)\(commit.isEmpty ? "" : "+\(commit)") "
+      + "(\(Loop.libraryVersions), SQLite \(AuditLog.sqliteVersion))"
+  }
 
   static func main() {
     do {
@@ -25,6 +33,8 @@ import Reactor
       try command.run()
     } catch let error as ConfigurationError {
       fail(error.message, code: error.code)
+    } catch let code as ExitCode {
+      Glibc.exit(code.rawValue)  // what is wrong has been told
     } catch {
       let code = exitCode(for: error)
       guard code == .validationFailure else { exit(withError: error) }

@@ -1,15 +1,15 @@
-// Interruption: the end of a serving command.
+// Interruption: the signals that end a serving command, or have it reload.
 
 import Glibc
 import Reactor
 
-/// SIGINT, SIGTERM, or SIGHUP of a terminal that was closed; noticed from the start on.
+/// The end that somebody asked for by a signal; noticed from the start on.
 @Loop final class Interruption {
   private var deliveries = 0
   private var waiter: CheckedContinuation<Void, Never>?
 
-  init() {
-    for signal in [SIGINT, SIGTERM, SIGHUP] { Loop.onSignal(signal) { self.deliver() } }
+  init(_ signals: [Int32]) {
+    for signal in signals { Loop.onSignal(signal) { self.deliver() } }
   }
 
   /// Whoever asks twice wants the end now.
@@ -24,5 +24,23 @@ import Reactor
     deliveries += 1
     waiter?.resume()
     waiter = nil
+  }
+}
+
+/// SIGHUP: somebody has changed files. One that comes before there is anybody to tell is kept.
+@Loop final class Hangup {
+  private var isDue = false
+  private var action: (@Loop () -> Void)?
+
+  init() {
+    Loop.onSignal(SIGHUP) {
+      self.isDue = self.action == nil
+      self.action?()
+    }
+  }
+
+  func whenDelivered(_ action: @escaping @Loop () -> Void) {
+    self.action = action
+    if isDue { action() }
   }
 }

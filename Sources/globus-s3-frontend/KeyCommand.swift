@@ -9,7 +9,8 @@ struct KeyCommand: ParsableCommand {
     abstract: "Make and rotate the key file of --key-file.",
     discussion: """
       To rotate: 'add' a key on every instance, 'promote' it once all have it, 'retire' the old \
-      one when the last credential that it sealed has ended. Restart the servers after each step.
+      one when the last credential that it sealed has ended. Reload the servers (SIGHUP) after each \
+      step.
       """,
     subcommands: [Generate.self, List.self, Add.self, Promote.self, Retire.self])
 

@@ -7,6 +7,8 @@ struct ListenAddress: ExpressibleByArgument, Sendable, CustomStringConvertible {
   /// Without brackets.
   let host: String
   let port: UInt16
+  /// One that listens there already, left to this process.
+  var socket: Int32?
 
   init(host: String, port: UInt16) {
     self.host = host

@@ -73,17 +73,25 @@ struct LocalCommand: ParsableCommand {
   @Option(help: "Signatures of header-signed requests: any or verify.")
   var signatures = SignaturePolicy.any
 
+  @Option(
+    help: ArgumentHelp("Network whose X-Forwarded-For is believed. Repeatable.", valueName: "cidr"))
+  var trustedProxy: [String] = []
+
+  @Option(help: "PROXY protocol from trusted proxies: off or trusted.")
+  var proxyProtocol = ProxyProtocol.off
+
   @Option(help: ArgumentHelp("How long each Transfer call takes at least.", valueName: "ms"))
   var transferLatency: UInt64 = 0
-
-  @Option(help: ArgumentHelp("How long Globus and collections may be silent.", valueName: "s"))
-  var upstreamSilence: UInt32 = 60
 
   @Option(help: "What goes wrong: a JSON file as docs/local.md describes it.")
   var faults: String?
 
   @Option(help: ArgumentHelp("How long access tokens live.", valueName: "s"))
   var accessTokenLifetime: Int64 = 172_800
+
+  @Option(help: "Random bytes of an access token: Globus may make longer ones some day.")
+  var accessTokenBytes = 66
+  @OptionGroup(title: "Limits of the frontend") var limits: LimitFlags
 
   func validate() throws {
     let known = collection.map(\.id)
@@ -94,11 +102,22 @@ struct LocalCommand: ParsableCommand {
     guard auditStrangersPerMinute ?? 1 > 0 else {
       throw ValidationError("--audit-strangers-per-minute: at least 1")
     }
-    guard 1...3600 ~= upstreamSilence else {
-      throw ValidationError("--upstream-silence: from 1 to 3600 seconds")
+    guard 16...1024 ~= accessTokenBytes else {
+      throw ValidationError("--access-token-bytes: from 16 to 1024")
+    }
+    for network in trustedProxy where !Configuration.isNetwork(network) {
+      throw ValidationError("--trusted-proxy: not a network such as 10.0.0.0/8: \(network)")
+    }
+    guard proxyProtocol == .off || !trustedProxy.isEmpty else {
+      throw ValidationError("--proxy-protocol trusted: needs a --trusted-proxy")
     }
     guard accessTokenLifetime > 0 else {
       throw ValidationError("--access-token-lifetime: at least 1 second")
+    }
+    do throws(ConfigurationError) {
+      try limits.check()
+    } catch {
+      throw ValidationError(error.message)
     }
   }
 
@@ -117,7 +136,7 @@ struct LocalCommand: ParsableCommand {
   }
 
   @Loop private func serve() async throws {
-    let interrupted = Interruption()
+    let interrupted = Interruption([SIGINT, SIGTERM, SIGHUP])
     let work = try WorkDirectory()
     defer { work.remove() }
     let configuration = try configuration(work)
@@ -171,6 +190,7 @@ struct LocalCommand: ParsableCommand {
       collections: collections, workDirectory: work.path)
     configuration.transferLatencyMilliseconds = transferLatency
     configuration.accessTokenLifetimeSeconds = accessTokenLifetime
+    configuration.accessTokenBytes = accessTokenBytes
     if let faults { configuration.faults = try contents(ofFile: faults, flag: "--faults") }
     return configuration
   }
@@ -190,12 +210,15 @@ struct LocalCommand: ParsableCommand {
       try upstreamCa.map { try work.trust(globus.caFile, and: $0) } ?? globus.caFile
     frontend.allowPrivateUpstream = ["127.0.0.0/8", "::1/128"]
     frontend.signatures = signatures
-    frontend.upstreamSilenceMilliseconds = upstreamSilence * 1000
-    return ServicePlan(
+    frontend.trustedProxies = trustedProxy
+    frontend.proxyProtocol = proxyProtocol
+    try limits.settings().takeLimits(of: &frontend)
+    var plan = ServicePlan(
       frontend: frontend, baseURLFollowsListener: baseURL == nil, listen: [listen],
       auditDatabase: auditDb ?? work.path + "/audit.db",
-      auditStrangersPerMinute: auditStrangersPerMinute, keyFile: keyFile,
-      logger: makeLogger(.text))
+      auditStrangersPerMinute: auditStrangersPerMinute, keyFile: keyFile)
+    plan.serverLimits = try limits.settings().serverLimits()
+    return plan
   }
 
   private func displayName(_ directory: String) -> String {
@@ -227,3 +250,4 @@ struct LocalCommand: ParsableCommand {
 }
 
 extension SignaturePolicy: ExpressibleByArgument {}
+extension ProxyProtocol: ExpressibleByArgument {}

@@ -5,18 +5,34 @@
 
 import FoundationEssentials
 import Logging
+import Synchronization
 
 enum LogFormat: String, CaseIterable { case text, json }
 
+/// The form of all lines from now on; any thread.
+final class LogForm: Sendable {
+  private let current: Mutex<LogFormat>
+  init(_ format: LogFormat) { current = Mutex(format) }
+
+  var format: LogFormat {
+    get { current.withLock { $0 } }
+    set { current.withLock { $0 = newValue } }
+  }
+
+  func makeLogger() -> Logger {
+    Logger(label: "globus-s3-frontend") { LineLogHandler(label: $0, form: self) }
+  }
+}
+
 struct LineLogHandler: LogHandler {
   let label: String
-  let format: LogFormat
+  let form: LogForm
   var metadata: Logger.Metadata = [:]
   var logLevel = Logger.Level.info
 
-  init(label: String, format: LogFormat) {
+  init(label: String, form: LogForm) {
     self.label = label
-    self.format = format
+    self.form = form
   }
 
   subscript(metadataKey key: String) -> Logger.Metadata.Value? {
@@ -28,7 +44,7 @@ struct LineLogHandler: LogHandler {
     let fields = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
     let time = Date.now.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
     let line =
-      switch format {
+      switch form.format {
       case .text: text(time, event, fields)
       case .json: json(time, event, fields)
       }

@@ -3,6 +3,7 @@
 import ArgumentParser
 import FoundationEssentials
 import Frontend
+import Glibc
 import Logging
 import Reactor
 
@@ -15,28 +16,63 @@ struct ServeCommand: ParsableCommand {
       'flag = value' in the file given with --config; the command line goes before the \
       environment, the environment before the file. The app's id and secret come from \
       GLOBUS_CLIENT_ID and GLOBUS_CLIENT_SECRET; register its redirect URL as BASE-URL/?auth-callback.
+      SIGHUP reads files, certificates and keys again; SIGTERM ends, a second one at once.
       """)
 
   @OptionGroup var flags: ServeFlags
 
+  @Flag(
+    help: "Check the configuration without serving, also beside a running server: a line each.")
+  var checkConfig = false
+
   func run() throws {
-    let plan = try flags.plan(environment: ProcessInfo.processInfo.environment)
-    let status = Loop.run { await serve(plan) }
+    let environment = ProcessInfo.processInfo.environment
+    if checkConfig {
+      let flags = flags
+      let status = Loop.run { ConfigurationCheck.run(flags, environment: environment) }
+      throw ExitCode(status)
+    }
+    ServeFlags.eraseClientSecret()
+    let sockets = try SocketActivation.take()
+    var plan = try flags.plan(environment: environment)
+    if !sockets.listen.isEmpty { plan.listen = sockets.listen }
+    plan.operationsListen = sockets.operations ?? plan.operationsListen
+    let (flags, started) = (flags, plan)
+    let status = Loop.run {
+      await serve(started, environment) { () throws(ConfigurationError) in
+        try flags.plan(environment: environment)
+      }
+    }
     if status != 0 { throw ExitCode(status) }
   }
 }
 
-/// Runs until SIGINT or SIGTERM.
-@Loop private func serve(_ plan: ServicePlan) async -> Int32 {
+/// Runs until SIGINT or SIGTERM; at SIGHUP `planAnew` is what holds from then on.
+@Loop private func serve(
+  _ plan: ServicePlan, _ environment: [String: String],
+  planAnew: @escaping @Loop () throws(ConfigurationError) -> ServicePlan
+) async -> Int32 {
   do {
-    let interrupted = Interruption()
+    let interrupted = Interruption([SIGINT, SIGTERM])
+    let hangup = Hangup()
+    let manager = Notify(environment: environment)
     let service = try Service(plan)
     for (server, address) in zip(service.servers, plan.listen) {
       let listening = ListenAddress(host: address.host, port: server.port)
-      plan.logger.notice("listening", metadata: ["address": "\(listening)"])
+      service.logger.notice("listening", metadata: ["address": "\(listening)"])
+    }
+    manager.ready()
+    let watchdog = manager.startWatchdog()
+    hangup.whenDelivered {
+      manager.reloading()
+      service.reload(planAnew)
+      manager.ready()
     }
     await interrupted.wait()
+    hangup.whenDelivered {}
+    manager.stopping()
     await service.close(interrupted)
+    watchdog?.cancel()
     return 0
   } catch {
     writeErrorLine("globus-s3-frontend: \(error.message)")
@@ -44,6 +80,7 @@ struct ServeCommand: ParsableCommand {
   }
 }
 
+/// A flag is a property here and nothing more: its names are made of the property's (`Settings`).
 struct ServeFlags: ParsableArguments {
   @Option(help: "Where to listen, HOST:PORT; repeatable. (default: 127.0.0.1:8000)")
   var listen: [String] = []
@@ -75,28 +112,45 @@ struct ServeFlags: ParsableArguments {
   var tlsKey: [String] = []
   @Option(help: "Network whose X-Forwarded-For is believed, CIDR; repeatable.")
   var trustedProxy: [String] = []
+  @Option(
+    help: """
+      PROXY protocol, version 1 or 2: off, or trusted: connections of trusted proxies must begin \
+      with its header. (default: off)
+      """)
+  var proxyProtocol: [String] = []
   @Option(help: "Trust for Globus and collections, PEM. (default: the system's)")
   var upstreamCa: [String] = []
   @Option(help: "Private network where collections may be, CIDR; repeatable.")
   var allowPrivateUpstream: [String] = []
   @Option(help: "Where /healthz, /readyz and /metrics are served, HOST:PORT. (default: off)")
   var operationsListen: [String] = []
+  @Option(help: "Seconds that transfers in flight have when the service ends. (default: 30)")
+  var shutdownGrace: [String] = []
   @Option(help: "Log lines: text or json. (default: text)")
   var logFormat: [String] = []
   @Option(help: "File of lines 'flag = value'.")
   var config: String?
+  @OptionGroup(title: "Limits") var limits: LimitFlags
 
+  /// What the command line gave, by flag.
   var given: [String: [String]] {
-    [
-      "listen": listen, "base-url": baseUrl, "client-id": clientId,
-      "client-secret-file": clientSecretFile, "audit-db": auditDb,
-      "audit-on-failure": auditOnFailure,
-      "audit-retention": auditRetention,
-      "audit-strangers-per-minute": auditStrangersPerMinute, "signatures": signatures,
-      "key-file": keyFile,
-      "tls-cert": tlsCert, "tls-key": tlsKey, "trusted-proxy": trustedProxy,
-      "upstream-ca": upstreamCa, "allow-private-upstream": allowPrivateUpstream,
-      "operations-listen": operationsListen, "log-format": logFormat,
-    ]
+    let options = Self.options(of: self) + Self.options(of: limits)
+    return Dictionary(uniqueKeysWithValues: options.map { ($0, $1.wrappedValue) })
+  }
+
+  /// Every flag that can also stand in the environment and the file: all but --config.
+  static let names = LimitFlags.names.union(options(of: ServeFlags()).map(\.name))
+
+  /// Those of one group of flags.
+  static func options(of group: some ParsableArguments) -> [(name: String, value: Option<[String]>)]
+  {
+    Mirror(reflecting: group).children.compactMap { child in
+      guard let value = child.value as? Option<[String]>, let label = child.label else {
+        return nil
+      }
+      // The property auditDb is stored as _auditDb, and is the flag audit-db.
+      let words = label.dropFirst().map { $0.isUppercase ? "-" + $0.lowercased() : String($0) }
+      return (words.joined(), value)
+    }
   }
 }

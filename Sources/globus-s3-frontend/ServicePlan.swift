@@ -6,7 +6,6 @@ import Crypto
 import FoundationEssentials
 import Frontend
 import Glibc
-import Logging
 import Reactor
 
 struct ServicePlan: Sendable {
@@ -22,7 +21,11 @@ struct ServicePlan: Sendable {
   /// nil: the audit's own.
   var auditStrangersPerMinute: Int?
   var keyFile: String?
-  var logger: Logger
+  var serverLimits = Server.Limits()
+  var shutdownGraceSeconds = Limits.shutdownGraceSeconds
+  var logFormat: LogFormat = .text
+  /// What each flag of `serve` was set to, to tell what changed; empty for `local`.
+  var settings: [String: [String]] = [:]
 }
 
 extension ServeFlags {
@@ -36,8 +39,16 @@ extension ServeFlags {
       frontend: try frontend(settings, environment),
       listen: listen.isEmpty ? [ListenAddress(host: "127.0.0.1", port: 8000)] : listen,
       auditDatabase: try settings.value("audit-db")
-        ?? AuditLog.defaultDatabasePath(environment: environment),
-      logger: makeLogger(try settings.word("log-format", default: LogFormat.text)))
+        ?? AuditLog.defaultDatabasePath(environment: environment))
+    plan.settings = settings.all
+    plan.logFormat = try settings.word("log-format", default: .text)
+    if let seconds = try settings.value("shutdown-grace") {
+      guard let seconds = Int(seconds), Limits.shutdownGraces ~= seconds else {
+        throw settings.error(
+          "shutdown-grace", "must be a number of seconds, 0 to \(Limits.shutdownGraces.upperBound)")
+      }
+      plan.shutdownGraceSeconds = seconds
+    }
     plan.operationsListen = try settings.addresses("operations-listen").first
     plan.auditOnFailure = try settings.word("audit-on-failure", default: .refuse)
     if let days = try settings.value("audit-retention") {
@@ -53,6 +64,7 @@ extension ServeFlags {
       plan.auditStrangersPerMinute = rows
     }
     plan.keyFile = try settings.value("key-file")
+    plan.serverLimits = try settings.serverLimits()
     switch (try settings.value("tls-cert"), try settings.value("tls-key")) {
     case (let certificate?, let key?): plan.tls = (certificate, key)
     case (nil, nil): break
@@ -75,10 +87,15 @@ extension ServeFlags {
           + "https://app.globus.org/settings/developers with redirect \(baseURL)/?auth-callback)")
     }
     var configuration = Configuration(
-      baseURL: baseURL, clientID: id, clientSecret: try clientSecret(settings))
+      baseURL: baseURL, clientID: id, clientSecret: try clientSecret(settings, environment))
     configuration.signatures = try settings.word("signatures", default: .any)
     configuration.trustedProxies = try settings.networks("trusted-proxy")
+    configuration.proxyProtocol = try settings.word("proxy-protocol", default: .off)
+    if configuration.proxyProtocol == .trusted, configuration.trustedProxies.isEmpty {
+      throw settings.error("proxy-protocol", "trusted needs a --trusted-proxy to be taken from")
+    }
     configuration.allowPrivateUpstream = try settings.networks("allow-private-upstream")
+    try settings.takeLimits(of: &configuration)
     configuration.upstreamCA = try settings.value("upstream-ca")
     if let file = configuration.upstreamCA, access(file, R_OK) != 0 {
       throw ConfigurationError("--upstream-ca names a file that can't be read: \(file)")
@@ -102,15 +119,19 @@ extension ServeFlags {
     return url.description
   }
 
-  /// From the file, else from the environment, whose block is overwritten so that it does not show
-  /// in /proc/PID/environ.
-  private func clientSecret(_ settings: Settings) throws(ConfigurationError) -> String {
-    var secret = ""
-    if let value = getenv("GLOBUS_CLIENT_SECRET") {
-      secret = String(cString: value)
-      memset(value, 0, strlen(value))
-      unsetenv("GLOBUS_CLIENT_SECRET")
-    }
+  /// Overwrites the secret in the environment's block, so that it does not show in
+  /// /proc/PID/environ.
+  static func eraseClientSecret() {
+    guard let value = getenv("GLOBUS_CLIENT_SECRET") else { return }
+    memset(value, 0, strlen(value))
+    unsetenv("GLOBUS_CLIENT_SECRET")
+  }
+
+  /// From the file, else from the environment.
+  private func clientSecret(
+    _ settings: Settings, _ environment: [String: String]
+  ) throws(ConfigurationError) -> String {
+    var secret = environment["GLOBUS_CLIENT_SECRET"] ?? ""
     if let file = try settings.value("client-secret-file") {
       guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
         throw ConfigurationError("--client-secret-file names a file that can't be read: \(file)")
@@ -144,8 +165,4 @@ extension Settings {
     }
     return networks
   }
-}
-
-func makeLogger(_ format: LogFormat) -> Logger {
-  Logger(label: "globus-s3-frontend") { LineLogHandler(label: $0, format: format) }
 }

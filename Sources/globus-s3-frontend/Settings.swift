@@ -6,14 +6,6 @@
 import FoundationEssentials
 
 struct Settings {
-  /// The names that a configuration file may use.
-  static let names: Set<String> = [
-    "listen", "base-url", "client-id", "client-secret-file", "audit-db", "audit-on-failure",
-    "audit-retention", "audit-strangers-per-minute", "signatures", "key-file", "tls-cert",
-    "tls-key", "trusted-proxy", "upstream-ca", "allow-private-upstream", "operations-listen",
-    "log-format",
-  ]
-
   private let flags: [String: [String]]
   private let environment: [String: String]
   private let file: [String: [String]]
@@ -28,6 +20,11 @@ struct Settings {
       try configFile.map { path throws(ConfigurationError) in
         try Settings.parse(Settings.read(path), path: path)
       } ?? [:]
+  }
+
+  /// Every flag with its values.
+  var all: [String: [String]] {
+    Dictionary(uniqueKeysWithValues: ServeFlags.names.map { ($0, all($0)) })
   }
 
   /// Every value of a repeatable flag; empty when it is set nowhere.
@@ -86,7 +83,7 @@ struct Settings {
         throw ConfigurationError("\(path) line \(index + 1): not of the form 'flag = value'")
       }
       let name = trim(line[..<equals])
-      guard names.contains(name) else {
+      guard ServeFlags.names.contains(name) else {
         throw ConfigurationError("\(path) line \(index + 1): there is no flag '\(name)'")
       }
       values[name, default: []].append(trim(line[line.index(after: equals)...]))

@@ -206,10 +206,13 @@ import Testing
       #expect(!log.flush())
       #expect(!log.isHealthy)
       for _ in 0..<10 { ids.append("\(log.record())") }
+      #expect(log.backlog.rows == 20)
+      #expect(log.backlog.oldestMilliseconds > 0)
       try db.execute(sql: "COMMIT")
     }
     #expect(log.flush())
     #expect(log.isHealthy)
+    #expect(log.backlog == (0, 0))
     #expect(Set(try folder.outcomes().keys) == Set(ids))
     log.close()
   }

@@ -87,7 +87,7 @@ static void serve(const char *certificate, const char *key, int out) {
   cr_tls *tls;
   cr_listener *listener;
   if (cr_loop_new((cr_loop_callbacks){0}, &loop) != CR_OK) fail("loop", "");
-  if (cr_tls_new(certificate, key, &tls, message) != CR_OK) fail("TLS:", message);
+  if (cr_tls_new(certificate, key, 3600000, &tls, message) != CR_OK) fail("TLS:", message);
   cr_listener_config config = {.host = "127.0.0.1",
                                .tls = tls,
                                .head_timeout_ms = 60000,
@@ -95,7 +95,7 @@ static void serve(const char *certificate, const char *key, int out) {
                                .body_timeout_ms = 60000,
                                .write_stall_ms = 60000,
                                .max_connections = 8192};
-  cr_server_callbacks callbacks = {NULL, on_request, on_body, on_room, on_sent};
+  cr_server_callbacks callbacks = {NULL, on_request, on_body, on_room, on_sent, NULL, NULL};
   if (cr_listener_open(loop, &config, callbacks, &listener, message) != CR_OK)
     fail("listener:", message);
   uint16_t port = cr_listener_port(listener);

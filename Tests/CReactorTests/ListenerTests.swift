@@ -6,6 +6,22 @@ import Testing
 
 private let request = "GET /peer HTTP/1.1\r\nHost: a\r\n\r\n"
 
+/// A socket as a service manager would hold it, and its port.
+private func listeningSocket() throws -> (descriptor: Int32, port: UInt16) {
+  let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+  var address = sockaddr_in()
+  address.sin_family = sa_family_t(AF_INET)
+  address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+  var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+  try withUnsafeMutablePointer(to: &address) {
+    try $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+      try #require(bind(descriptor, $0, length) == 0 && listen(descriptor, 64) == 0)
+      try #require(getsockname(descriptor, $0, &length) == 0)
+    }
+  }
+  return (descriptor, UInt16(bigEndian: address.sin_port))
+}
+
 @Suite(.serialized) struct ListenerTests {
   @Test func theErrorNamesTheAddressAndTheReason() throws {
     let first = try TestServer()
@@ -30,20 +46,92 @@ private let request = "GET /peer HTTP/1.1\r\nHost: a\r\n\r\n"
     #expect(roundTrip(server, request).hasSuffix("\r\n\r\n127.0.0.1 false"))
   }
 
-  @Test func overTheMaximumClientsWaitUntilOneLeaves() throws {
-    let server = try TestServer(connections: 2)
+  @Test func aSharedSocketIsLeftOpenForTheNext() throws {
+    let (socket, port) = try listeningSocket()
+    defer { close(socket) }
+    let first = try TestServer(socket: dup(socket))
+    #expect(first.port == port)
+    #expect(roundTrip(first, request).statuses == [200])
+    first.order(.closeListener)
+    #expect(first.listenersClosed() == 1)
+
+    let between = RawClient(port)
+    between.send(request)
+    let second = try TestServer(socket: dup(socket))
+    #expect(between.receiveAnswer(body: 15).statuses == [200])
+    #expect(first.events.count { $0.hasPrefix("request") } == 1)
+    second.stop()
+    #expect(second.listenersClosed() == 1)
+  }
+
+  @Test func aSocketThatDoesNotListenIsRefusedAndStaysItsOwners() throws {
+    let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { #expect(close(socket) == 0) }
+    let failure = #expect(throws: TestServer.Failure.self) { try TestServer(socket: socket) }
+    #expect(failure?.message == "can't listen on 127.0.0.1:0: invalid argument")
+  }
+
+  @Test func theBacklogIsAnsweredBeforeTheSocketCloses() throws {
+    let server = try TestServer()
+    var clients: [RawClient] = []
+    server.closeListener {
+      clients = (0..<50).map { _ in RawClient(server.port) }
+      for client in clients { client.send(request) }
+    }
+    for client in clients {
+      let answer = client.receiveText()
+      #expect(answer.statuses == [200] && answer.contains("Connection: close"))
+    }
+    #expect(server.listenersClosed() == 1)
+  }
+
+  @Test func aRequestThatCameAsTheListenerClosedIsAnswered() throws {
+    let server = try TestServer()
+    let client = RawClient(server.port)
+    client.send(request)
+    #expect(client.receiveAnswer(body: 15).statuses == [200])
+    server.closeListener { client.send(request) }
+    let answer = client.receiveText()
+    #expect(answer.statuses == [200] && answer.contains("Connection: close"))
+  }
+
+  @Test func aNewConnectionHasAMomentForItsFirstRequestWhenTheListenerCloses() throws {
+    let server = try TestServer()
+    let silent = RawClient(server.port)
+    let client = RawClient(server.port)
+    server.order(.closeListener)
+    _ = server.events(until: "listener closed")
+    client.send(request)
+    let answer = client.receiveText()
+    #expect(answer.statuses == [200] && answer.contains("Connection: close"))
+    #expect(silent.receive().end == .closed)
+    #expect(server.listenersClosed() == 1)
+  }
+
+  @Test func otherTimesAndNumbersHoldForThoseWhoWaitAlready() throws {
+    let server = try TestServer(connections: 1)
     let first = RawClient(server.port)
+    first.send("GET /hold HTTP/1.1\r\nHost: a\r\n\r\n")
+    _ = server.events(until: "request")
     let second = RawClient(server.port)
-    first.send(request)
     second.send(request)
-    #expect(first.receiveAnswer(body: 15).statuses == [200])
+    #expect(second.receive(atLeast: 1, patience: 100).end == .waiting)
+    server.reconfigure { $0.connections = 2 }
     #expect(second.receiveAnswer(body: 15).statuses == [200])
-    let third = RawClient(server.port)
-    third.send(request)
-    #expect(third.receive(atLeast: 1, patience: 200).end == .waiting)
-    #expect(server.events.count == 4)
-    first.close()
-    #expect(third.receiveAnswer(body: 15).statuses == [200])
+    server.order(.answerHeld)
+    #expect(first.receiveAnswer(body: 5).statuses == [200])
+    let refused = server.reconfigure {
+      $0.idle = 50
+      $0.proxies = "nowhere"
+    }
+    #expect(refused == "reconfigured \(CR_EINVALID.rawValue)")
+    #expect(first.receive(atLeast: 1, patience: 100).end == .waiting)
+    server.reconfigure {
+      $0.idle = 50
+      $0.proxies = ""
+    }
+    #expect(first.receive().end == .closed)
+    #expect(second.receive().end == .closed)
   }
 
   @Test func manyConnectionsComeAndGo() throws {

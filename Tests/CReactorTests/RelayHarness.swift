@@ -36,12 +36,14 @@ final class RelayFront {
         front.sent.append(sent.pointee)
         front.run.note("sent \(sent.pointee.outcome.rawValue)")
         front.whenSent()
-      })
+      }, on_refused: nil, on_closed: nil)
     var message = [CChar](repeating: 0, count: 256)
     let result = "127.0.0.1".withCString { host in
       var config = cr_listener_config(
-        host: host, port: 0, tls: nil, head_timeout_ms: 5000, idle_timeout_ms: 5000,
-        body_timeout_ms: 5000, write_stall_ms: 5000, max_connections: 100)
+        host: host, port: 0, use_fd: false, fd: -1, tls: nil, head_timeout_ms: 5000,
+        idle_timeout_ms: 5000, body_timeout_ms: 5000, write_stall_ms: 5000, max_connections: 100,
+        max_connections_per_address: 0, shared_networks: nil, refusal: nil, refusal_len: 0,
+        proxy_networks: nil)
       return cr_listener_open(run.loop, &config, callbacks, &listener, &message)
     }
     precondition(result == 0)

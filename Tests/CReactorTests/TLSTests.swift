@@ -4,10 +4,11 @@ import CReactor
 import Glibc
 import Testing
 
-/// What a shell command prints on both its outputs.
-private func run(_ command: String) -> String {
+/// What a shell command prints on both its outputs; `meanwhile` is done while it runs.
+private func run(_ command: String, meanwhile: () -> Void = {}) -> String {
   guard let pipe = popen("{ \(command)\n} 2>&1", "r") else { return "" }
   defer { pclose(pipe) }
+  meanwhile()
   var bytes: [UInt8] = []
   var piece = [UInt8](repeating: 0, count: 4096)
   while true {
@@ -25,30 +26,37 @@ private let folder: String = {
   for name in ["a", "b"] {
     _ = run(
       """
-      openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=test \
+      openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=\(name) \
       -addext subjectAltName=IP:127.0.0.1 -keyout \(path)/\(name).key -out \(path)/\(name).crt
       """)
   }
   return path
 }()
 
-private func makeTLS(_ certificate: String, _ key: String) -> (OpaquePointer?, String) {
+private func makeTLS(
+  _ certificate: String, _ key: String, ticketKey: UInt64 = 3_600_000
+) -> (OpaquePointer?, String) {
   var tls: OpaquePointer?
   var message = [CChar](repeating: 0, count: Int(CR_MESSAGE_BYTES))
-  let result = cr_tls_new("\(folder)/\(certificate)", "\(folder)/\(key)", &tls, &message)
+  let result = cr_tls_new(
+    "\(folder)/\(certificate)", "\(folder)/\(key)", ticketKey, &tls, &message)
   #expect((result == 0) == (tls != nil))
   return (tls, String(decoding: message.prefix { $0 != 0 }.map(UInt8.init), as: UTF8.self))
 }
 
-private func makeServer(stall: UInt32 = 20_000) throws -> TestServer {
-  let (tls, message) = makeTLS("a.crt", "a.key")
+private func makeServer(
+  stall: UInt32 = 20_000, proxies: String = "", ticketKey: UInt64 = 3_600_000
+) throws -> TestServer {
+  let (tls, message) = makeTLS("a.crt", "a.key", ticketKey: ticketKey)
   #expect(message == "")
   defer { cr_tls_free(tls!) }
-  return try TestServer(tls: tls, stall: stall)
+  return try TestServer(tls: tls, stall: stall, proxies: proxies)
 }
 
 /// Runs lines of Python with `c` a TLS connection, and gives what they print.
-private func python(_ server: TestServer, _ body: String, context: String = "") -> String {
+private func python(
+  _ server: TestServer, _ body: String, context: String = "", before: String = ""
+) -> String {
   run(
     """
     python3 - <<'END'
@@ -58,6 +66,7 @@ private func python(_ server: TestServer, _ body: String, context: String = "") 
     \(context)
     s = socket.create_connection(('127.0.0.1', \(server.port)))
     s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    \(before)
     def everything():
         got = b''
         while True:
@@ -71,6 +80,17 @@ private func python(_ server: TestServer, _ body: String, context: String = "") 
         print(type(error).__name__)
     END
     """)
+}
+
+private let ask = "printf 'GET /close HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n'"
+
+/// What openssl says of a connection on which `input` was sent.
+private func connect(
+  _ server: TestServer, _ flags: String, input: String = ask, meanwhile: () -> Void = {}
+) -> String {
+  run(
+    "{ \(input); } | openssl s_client -connect 127.0.0.1:\(server.port) -ign_eof \(flags)",
+    meanwhile: meanwhile)
 }
 
 @Suite(.serialized) struct TLSTests {
@@ -119,6 +139,38 @@ private func python(_ server: TestServer, _ body: String, context: String = "") 
     #expect(output == "b'hello'\n")
   }
 
+  @Test(arguments: [
+    "s.send(header)", "for b in header: s.send(bytes([b]))",
+    // In one segment with the handshake's first bytes.
+    "s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1); s.send(header)",
+  ])
+  func thePROXYHeaderComesBeforeTheHandshake(_ before: String) throws {
+    let server = try makeServer(proxies: "127.0.0.1")
+    let output = python(
+      server,
+      """
+      c.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+      c.send(b'GET /client HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\n\\r\\n')
+      print(everything().split(b'\\r\\n\\r\\n')[1])
+      """,
+      before: "header = b'PROXY TCP4 192.0.2.7 198.51.100.1 1 2\\r\\n'\n\(before)")
+    #expect(output == "b'192.0.2.7'\n")
+  }
+
+  @Test func aPROXYHeaderInsideTLSOrNoneIsRefused() throws {
+    let server = try makeServer(proxies: "127.0.0.1")
+    #expect(python(server, "print('connected')").contains("Error"))
+    #expect(server.events(until: "refused") == ["refused 127.0.0.1: no PROXY header"])
+  }
+
+  @Test func fromOthersAPROXYHeaderIsNoTLS() throws {
+    let server = try makeServer(proxies: "192.0.2.1")
+    let client = RawClient(server.port)
+    client.send("PROXY TCP4 192.0.2.7 198.51.100.1 1 2\r\n")
+    #expect(client.receive().end != .waiting)
+    #expect(server.events == [])
+  }
+
   @Test func manyPipelinedBytesWaitUntilThereIsRoom() throws {
     let server = try makeServer()
     let output = python(
@@ -153,10 +205,62 @@ private func python(_ server: TestServer, _ body: String, context: String = "") 
   @Test(arguments: [
     "x.maximum_version = ssl.TLSVersion.TLSv1_1; x.minimum_version = ssl.TLSVersion.TLSv1_1",
     "x.set_alpn_protocols(['h2'])",
+    "x.maximum_version = ssl.TLSVersion.TLSv1_2; x.set_ciphers('ECDHE-ECDSA-AES128-SHA256')",
   ]) func whatIsNotSpokenFailsInTheHandshake(_ context: String) throws {
     let server = try makeServer()
     #expect(python(server, "print('connected')", context: context).contains("Error"))
     #expect(server.events == [])
+  }
+
+  /// RFC 7301 section 3.2; without the extension HTTP/1.1 is spoken.
+  @Test func protocolsThatAreNotSpokenAreRefusedByTheirOwnAlert() throws {
+    let server = try makeServer()
+    #expect(connect(server, "-alpn h2").contains("alert no application protocol"))
+    #expect(connect(server, "-alpn h2,http/1.1").contains("ALPN protocol: http/1.1"))
+    #expect(connect(server, "").contains("No ALPN negotiated"))
+  }
+
+  @Test func nobodyNegotiatesAnew() throws {
+    let server = try makeServer()
+    let renegotiate = "echo R"
+    #expect(
+      run("\(renegotiate) | openssl s_client -tls1_2 -connect 127.0.0.1:\(server.port)").contains(
+        "no renegotiation"))
+  }
+
+  private static let versions = ["-tls1_2", "-tls1_3"]
+
+  @Test(arguments: versions) func aTicketResumesASessionUntilItsKeyIsTurned(_ version: String)
+    throws
+  {
+    let lasting = try makeServer()
+    #expect(connect(lasting, "\(version) -sess_out \(folder)/ticket").contains("\nNew, "))
+    #expect(connect(lasting, "\(version) -sess_in \(folder)/ticket").contains("\nReused, "))
+    let turning = try makeServer(ticketKey: 0)
+    #expect(connect(turning, "\(version) -sess_out \(folder)/ticket").contains("\nNew, "))
+    let again = connect(turning, "\(version) -sess_in \(folder)/ticket")
+    #expect(again.contains("\nNew, ") && again.contains("HTTP/1.1 200 OK"))
+  }
+
+  @Test(arguments: versions) func anotherCertificateIsForNewConnections(_ version: String) throws {
+    let server = try makeServer()
+    _ = connect(server, "\(version) -sess_out \(folder)/old")
+    let (begun, done) = ("\(folder)/begun", "\(folder)/done")
+    unlink(begun)
+    unlink(done)
+    let wait = "until [ -e \(done) ]; do sleep 0.02; done"
+    let before = connect(server, "\(version) -sess_out \(begun)", input: "\(wait); \(ask)") {
+      for _ in 0..<2000 where access(begun, F_OK) != 0 { usleep(5000) }
+      let (tls, message) = makeTLS("b.crt", "b.key")
+      #expect(message == "")
+      server.reconfigure { $0.tls = tls }
+      cr_tls_free(tls!)
+      close(creat(done, 0o600))
+    }
+    #expect(before.contains("HTTP/1.1 200 OK") && before.contains("CN = a"))
+    let after = connect(server, "\(version) -sess_in \(folder)/old")
+    #expect(after.contains("HTTP/1.1 200 OK") && after.contains("CN = b"))
+    #expect(after.contains("\nNew, "))
   }
 
   @Test(arguments: ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "\u{16}\u{3}\u{1}\u{0}\u{5}hello"])

@@ -21,6 +21,8 @@ from authority import Authority
 from clients import client_sites, site  # fixtures
 from frontend import Program, sign_in
 from liar import Liar, honest
+from parsers import Own
+from strict_bed import run_strict
 
 TRANSFER = "urn:globus:auth:scope:transfer.api.globus.org:all"
 
@@ -280,6 +282,24 @@ def rig(tmp_path_factory):
     rig = Bed(tmp_path_factory.mktemp("bed"), samples)
     yield rig
     rig.close()
+
+
+@pytest.fixture(scope="session")
+def strict(tmp_path_factory):
+    """Two servers, plain and TLS, before one stand-in."""
+    with run_strict(tmp_path_factory.mktemp("strict")) as bed:
+        yield bed
+
+
+@pytest.fixture(scope="session")
+def own(tmp_path_factory):
+    """The server's own parser of requests, without the server."""
+    return Own(tmp_path_factory.mktemp("verdict"))
+
+
+@pytest.fixture(params=["plain", "tls"])
+def door(strict, request):
+    return strict.doors[request.param]
 
 
 @pytest.fixture

@@ -45,7 +45,12 @@ def test_version():
      (["serve", "--tls-cert", "/nonexistent", "--tls-key", "/nonexistent"], 78, "/nonexistent"),
      (["serve", "--upstream-ca", "/nonexistent"], 78, "--upstream-ca"),
      (["serve", "--trusted-proxy", "10.0.0.0/99"], 64, "10.0.0.0/8"),
+     (["serve", "--proxy-protocol", "trusted"], 64, "needs a --trusted-proxy"),
+     (["serve", "--proxy-protocol", "on"], 64, "'off' or 'trusted'"),
      (["serve", "--client-secret-file", "/nonexistent"], 78, "--client-secret-file"),
+     (["serve", "--head-timeout", "0"], 64, "--head-timeout must be a number of seconds"),
+     (["serve", "--max-connections", "-1"], 64, "--max-connections"),
+     (["local", "--idle-timeout", "nan"], 64, "--idle-timeout must be a number of seconds"),
      (["frobnicate"], 64, "frobnicate")],
 )
 def test_one_line_says_what_to_change(tmp_path, arguments, code, says):

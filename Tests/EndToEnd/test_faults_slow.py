@@ -21,7 +21,7 @@ def impatient(tmp_path_factory, authority):
     with Liar(folder, authority) as liar, run_local(
         *("--collection", f"{LIED_ABOUT}={folder}", "--guest", LIED_ABOUT),
         *("--https-server", f"{LIED_ABOUT}={liar.url}", "--upstream-ca", authority.certificate),
-        *("--listen", "127.0.0.1:0", "--upstream-silence", "2"),
+        *("--listen", "127.0.0.1:0", "--upstream-timeout", "2"),
     ) as local:
         yield faults.bed(local, folder, LIED_ABOUT, liar)
 

@@ -16,7 +16,8 @@ def serving(tmp_path_factory):
         "serve", "--listen", s3, "--operations-listen", operations,
         "--audit-db", state / "audit.db", log=state / "log",
         environment={"PATH": os.environ["PATH"], "GLOBUS_CLIENT_ID": "id",
-                     "GLOBUS_CLIENT_SECRET": "secret"})
+                     "GLOBUS_CLIENT_SECRET": "secret",
+                     "GLOBUS_SDK_SERVICE_URL_AUTH": "http://127.0.0.1:9"})
     program.database = state / "audit.db"
     program.s3, program.operations = f"http://{s3}", f"http://{operations}"
     try:

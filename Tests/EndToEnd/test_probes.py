@@ -146,7 +146,7 @@ NO_SUBRESOURCES = [
     ("GET", "{bucket}?metadataTable", "GetBucketMetadataTableConfiguration"),
     ("PUT", "{bucket}?policy", "PutBucketPolicy"), ("DELETE", "{bucket}?cors", "DeleteBucketCors"),
     ("POST", "{bucket}?delete", "DeleteObjects"), ("POST", "{bucket}", "PostObject"),
-    ("PUT", "{bucket}?acl", "PutBucketAcl"), ("OPTIONS", "{object}", "Preflight"),
+    ("PUT", "{bucket}?acl", "PutBucketAcl"),
 ]
 MADE_UP = [
     "foo-bar", "foo-bar=", "foo-bar=1", "FOO", "Acl", "ACL=", "policies", "acl%20", "acls", "%61cls",
@@ -160,7 +160,7 @@ def test_what_is_not_done_is_said_by_name(local, wire):
     asked = {}
     for method, target, name in NO_SUBRESOURCES:
         target = target.format(bucket=f"/{local.collection}/", object=f"/{local.collection}/empty")
-        answer = wire.ask(method, target)
+        answer = wire.ask(method, target, [("Content-Length", "0")])
         assert (answer.status, answer.code) == (501, "NotImplemented"), target
         if "?acl" not in target:
             assert name in answer.body.decode()

@@ -39,7 +39,9 @@ import Testing
     #expect(body == Array(Self.object[first..<end]))
     #expect(try bed.column("outcome") == ["ok"])
     #expect(try bed.column("bytes_out") == ["\(end - first)"])
-    #expect(bed.collection.asked.filter { $0.hasPrefix("read") }.count >= 3)
+    let reads = bed.collection.asked.filter { $0.hasPrefix("read") }.count
+    #expect(reads >= 3)
+    #expect(bed.metrics.resumes == (reads - 1, 0))
     // Where it broke it is not gone on with, if there is another node.
     let again = TransferRequest.Connection.fresh(avoiding: ["127.0.0.1"])
     #expect(bed.collection.connections.dropFirst().prefix(1) == [again])
@@ -52,6 +54,7 @@ import Testing
       kind: .file, size: UInt64(Self.size), modified: GatewayBed.modified + 1)
     await #expect(throws: TransferError.self) { try await bed.bytes("/a.bin", [:]) }
     #expect(try bed.column("outcome") == ["upstream_abort"])
+    #expect(bed.metrics.resumes == (0, 1))
     let detail = try bed.column("error_detail", of: "request")
     #expect(detail[0].contains("broken") && detail[0].contains("the object has changed"))
   }

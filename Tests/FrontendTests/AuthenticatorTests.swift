@@ -27,8 +27,8 @@ private struct Signing {
     switch try Authorization(headers: unsigned.headers, query: unsigned.query) {
     case .version4(let signature):
       let text =
-        "\(signature.timestamp)\n\(signature.scope.text)\n"
-        + Hex.encode(SHA256.hash(unsigned.canonicalText(signature).utf8))
+        "\(signature.timestamp)\n\(signature.scope.date)/\(signature.scope.region)/s3/aws4_request\n"
+        + Hex.encode(SHA256.hash(unsigned.canonicalRequest(signature)))
       let code = signature.scope.signingKey(secret).withUnsafeBytes {
         HMACSHA256.authenticate("\(SignatureV4.algorithm)\n\(text)".utf8, key: $0)
       }
@@ -137,12 +137,12 @@ private struct Signing {
       kind: .header4, accessKeyID: one.accessKeyID, secret: one.secretAccessKey)
     let wrong = Signing(kind: .header4, accessKeyID: one.accessKeyID, secret: Secret("any"))
     #expect(authenticate(try wrong.request(), authenticator).result == .badSignature)
-    #expect(authenticator.signingKeys.count == 0, "kept for nobody who lacks the secret")
+    #expect(authenticator.opened.signingKeys.count == 0, "kept for nobody who lacks the secret")
     for _ in 0..<3 {
       #expect(authenticate(try signing.request(), authenticator).result == .verified)
       #expect(authenticate(try wrong.request(), authenticator).result == .badSignature)
     }
-    #expect(authenticator.signingKeys.count == 1)
+    #expect(authenticator.opened.signingKeys.count == 1)
     let swapped = Signing(
       kind: .header4, accessKeyID: other.accessKeyID, secret: one.secretAccessKey)
     #expect(authenticate(try swapped.request(), authenticator).result == .badSignature)
@@ -151,7 +151,22 @@ private struct Signing {
     signing.time = now + 86_400
     let tomorrow = authenticate(try signing.request(), authenticator, at: now + 86_400)
     #expect(tomorrow.result == .verified)
-    #expect(authenticator.signingKeys.count == 1, "what had ended went")
+    #expect(authenticator.opened.signingKeys.count == 1, "what had ended went")
+  }
+
+  @Test @Loop func credentialsAreUnsealedOnceInAMoment() async throws {
+    let opened = OpenedCredentials(sealer)
+    let first = try sealed().accessKeyID
+    let one = try opened.open(first)
+    #expect(try opened.open(first) === one)
+    for _ in 0..<Limits.openedCredentials { _ = try opened.open(try sealed().accessKeyID) }
+    #expect(opened.count == Limits.openedCredentials)
+    #expect(try opened.open(first) !== one, "the oldest made room")
+    #expect(throws: CredentialError.self) { try opened.open(String(first.dropLast()) + "0") }
+    #expect(opened.count == Limits.openedCredentials, "what is no credential is not remembered")
+    // Nobody asks any more: the tokens go all the same.
+    for _ in 0..<200 where opened.count > 0 { await Loop.sleep(milliseconds: 100) }
+    #expect(opened.count == 0)
   }
 
   @Test @Loop func malformedIsSaidAsSuch() throws {

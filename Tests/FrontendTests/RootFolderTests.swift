@@ -20,6 +20,8 @@ struct SplitMix64: RandomNumberGenerator {
   @Test(arguments: [
     ("/a", "/a"), ("a", "/a"), ("/a/", "/a"), ("/a/b c/é☂/", "/a/b c/é☂"), ("/~/", "/~"),
     ("/~/data", "/~/data"), ("/a/...", "/a/..."), ("/%2e%2e", "/%2e%2e"), ("/a+b", "/a+b"),
+    // U+0301 makes one Character with the "/" before it, U+0600 with the one behind.
+    ("/\u{301}a", "/\u{301}a"), ("\u{301}", "/\u{301}"), ("/a\u{600}/", "/a\u{600}"),
   ])
   func roots(text: String, expected: String) throws {
     #expect(try #require(RootFolder(text)).description == expected)

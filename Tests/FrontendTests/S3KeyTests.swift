@@ -16,6 +16,17 @@ import Testing
     #expect(key.isFolder == text.hasSuffix("/"))
   }
 
+  /// U+0600 makes one Character with a "/" behind it, U+0301 with one before.
+  @Test(arguments: [
+    ("a%D8%80/", "/a\u{600}"), ("%CC%81a/%CC%81b", "/\u{301}a/\u{301}b"),
+    ("%CC%81/", "/\u{301}"),
+  ])
+  func aSlashIsAByte(_ encoded: String, _ path: String) throws {
+    let key = try ObjectKey(encoded: encoded)
+    #expect(Array(key.path.utf8) == Array(path.utf8))
+    #expect(key.isFolder == (encoded.utf8.last == UInt8(ascii: "/")))
+  }
+
   @Test func keepsTheBytesOfTwins() throws {
     let composed = try ObjectKey(encoded: "%C3%A9").path
     let decomposed = try ObjectKey(encoded: "e%CC%81").path

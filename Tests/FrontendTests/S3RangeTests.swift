@@ -49,6 +49,15 @@ import Testing
     #expect(HTTPDate.parse(text) == seconds)
   }
 
+  @Test(
+    arguments: [
+      (784_111_777, "Sunday, 06-Nov-94 08:49:37 GMT"), (784_111_777, "Sun Nov  6 08:49:37 1994"),
+      (0, "Thursday, 01-Jan-70 00:00:00 GMT"), (3_155_760_000, "Wednesday, 01-Jan-70 00:00:00 GMT"),
+      (951_868_799, "Tuesday, 29-Feb-00 23:59:59 GMT"), (951_868_799, "Tue Feb 29 23:59:59 2000"),
+      (3_155_759_999, "Tuesday, 31-Dec-69 23:59:59 GMT"),
+    ] as [(Int64, String)])
+  func olderDates(_ seconds: Int64, _ text: String) { #expect(HTTPDate.parse(text) == seconds) }
+
   @Test func datesOutsideTheFormAreMovedIntoIt() {
     #expect(HTTPDate.format(-1) == HTTPDate.format(0))
     #expect(HTTPDate.format(.max) == "Fri, 31 Dec 9999 23:59:59 GMT")
@@ -57,7 +66,15 @@ import Testing
   @Test(arguments: [
     "", "0", "Sun, 06 Nov 1994 08:49:37 gmt", "Mon, 06 Nov 1994 08:49:37 GMT",
     "Sun, 31 Feb 1994 08:49:37 GMT", "Sun, 06 Nov 1994 24:49:37 GMT",
-    "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994", "Sun, 06 Nov 1994 08:49:37 GMT ",
+    "Monday, 06-Nov-94 08:49:37 GMT", "Sunday, 6-Nov-94 08:49:37 GMT",
+    "Sundae, 06-Nov-94 08:49:37 GMT",
+    "Sunday, 06 Nov 94 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 UTC",
+    "Sunday, 06-Nov-1994 08:49:37 GMT",
+    "Sunday, 06-Nov-94 8:49:37 GMT", "Wednesday, 31-Dec-69 23:59:59 GMT",
+    "Sun, 06-Nov-94 08:49:37 GMT",
+    "Mon Nov  6 08:49:37 1994", "Sun Nov 06 08:49:37 1994", "Sun Nov 6 08:49:37 1994",
+    "Sun Nov  6 08:49:37 1994 GMT", "Sun, Nov  6 08:49:37 194", ",,,,,,,,,,,,,,,,,,,,,,,,",
+    "Sun, 06 Nov 1994 08:49:37 GMT ",
     "Sun, 06 Nov 0094 08:49:37 GMT", "Sun, 0\u{661} Nov 1994 08:49:37 GM",
   ])
   func noDates(_ text: String) { #expect(HTTPDate.parse(text) == nil) }

@@ -33,7 +33,7 @@ private let uuid = "6d8f2e3a-1b2c-4d5e-8f90-a1b2c3d4e5f6"
     ("POST", .object, "uploads", "CreateMultipartUpload"),
     ("POST", .bucket, "delete", "DeleteObjects"),
     ("PUT", .bucket, "", "CreateBucket"), ("POST", .bucket, "", "PostObject"),
-    ("OPTIONS", .object, "", "Preflight"), ("DELETE", .bucket, "", "DeleteBucket"),
+    ("OPTIONS", .object, "", "Unknown"), ("DELETE", .bucket, "", "DeleteBucket"),
     ("GET", .bucket, "versions&key-marker=a", "ListObjectVersions"),
     ("GET", .bucket, "uploads", "ListMultipartUploads"),
     ("GET", .object, "attributes", "GetObjectAttributes"),

@@ -1,5 +1,6 @@
-/* Chunked bodies. What must hold for any bytes: all at once, byte by byte and cut in two at any
- * place give the same body, the same end and the same verdict; nothing behind the bytes is read. */
+/* Chunked bodies. What must hold for any bytes: all at once, byte by byte, cut in two at any place
+ * and cut at random give the same body, the same end and the same verdict; nothing behind the bytes
+ * is read. */
 #include "guard.h"
 #include "http.h"
 
@@ -43,6 +44,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   cut.result = HTTP_MORE, cut.used = cut.len = 0;
   for (size_t i = 0; i < size; i++) feed(&decoder, &cut, data + i, 1);
   hold_same(&once, &cut);
+
+  for (uint64_t seed = 0; seed < 4; seed++) {
+    cuts at_random = cuts_of(data, size, seed);
+    chunked_init(&decoder);
+    cut.result = HTTP_MORE, cut.used = cut.len = 0;
+    for (size_t at = 0, n; at < size; at += n) {
+      n = cut_next(&at_random, size - at);
+      feed(&decoder, &cut, data + at, n);
+    }
+    hold_same(&once, &cut);
+  }
 
   size_t step = size > SMALL ? size / 64 : 1;
   for (size_t first = 0; first < size; first += step) {

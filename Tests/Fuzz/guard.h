@@ -27,6 +27,25 @@ static const char *guarded(const uint8_t *bytes, size_t n) {
   return to;
 }
 
+/* How the bytes are cut at random: by themselves, so that a finding is repeated by its input alone. */
+typedef struct {
+  uint64_t state;
+} cuts;
+
+static inline cuts cuts_of(const uint8_t *bytes, size_t n, uint64_t seed) {
+  cuts c = {0xcbf29ce484222325 ^ seed};
+  for (size_t i = 0; i < n; i++) c.state = (c.state ^ bytes[i]) * 0x100000001b3;
+  return c;
+}
+
+/* The length of the next piece, at least 1: mostly short, at times up to all that is left. */
+static inline size_t cut_next(cuts *c, size_t left) {
+  c->state ^= c->state << 13, c->state ^= c->state >> 7, c->state ^= c->state << 17;
+  size_t most = c->state & 7 ? 1 + (c->state >> 8) % 40 : 1 + (c->state >> 8) % 20000;
+  size_t n = 1 + (c->state >> 32) % most;
+  return n < left ? n : left;
+}
+
 #define HOLDS(condition)                                                        \
   do {                                                                          \
     if (!(condition)) {                                                         \

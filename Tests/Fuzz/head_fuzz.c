@@ -1,5 +1,5 @@
 /* Request heads. What must hold for any bytes:
- *   - all at once, byte by byte and cut in two at any place give the same result;
+ *   - all at once, byte by byte, cut in two at any place and cut at random give the same result;
  *   - nothing behind the bytes is read;
  *   - every slice lies in the head, and holds only bytes that its kind may hold;
  *   - a head that was taken is whole without the bytes behind it, and framed in one way.
@@ -15,6 +15,7 @@ static void hold_same(const head_parser *a, const head_parser *b) {
   HOLDS(same_slice(x->method, y->method) && same_slice(x->target, y->target));
   HOLDS(x->minor_version == y->minor_version && x->keep_alive == y->keep_alive);
   HOLDS(x->expects_continue == y->expects_continue && x->has_body == y->has_body);
+  HOLDS(same_slice(x->authority, y->authority));
   HOLDS(x->chunked == y->chunked && x->content_length == y->content_length);
   HOLDS(x->malformed_status == y->malformed_status);
   HOLDS(x->malformed_reason == y->malformed_reason);
@@ -42,6 +43,8 @@ static void hold_sound(const head_parser *p, const char *bytes) {
   HOLDS(head->has_body == (head->chunked || head->content_length > 0));
   hold_in(head, head->method, false);
   hold_in(head, head->target, false);
+  hold_in(head, head->authority, false);
+  HOLDS(head->base[head->target.at] == '/' || (head->target.len == 1 && !head->authority.len));
   for (uint32_t i = 0; i < head->header_count; i++) {
     HOLDS(head->headers[i].name.len > 0);
     hold_in(head, head->headers[i].name, false);
@@ -65,6 +68,17 @@ static int parse_cut(head_parser *p, const uint8_t *data, size_t size, size_t fi
   return result;
 }
 
+static int parse_at_random(head_parser *p, const uint8_t *data, size_t size, uint64_t seed) {
+  cuts at_random = cuts_of(data, size, seed);
+  head_init(p);
+  int result = HTTP_MORE;
+  for (size_t n = 0; n < size && result == HTTP_MORE;) {
+    n += cut_next(&at_random, size - n);
+    result = head_parse(p, guarded(data, n), n);
+  }
+  return result;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static head_parser once, cut;
   enum { SMALL = 512 };
@@ -78,6 +92,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (result != HTTP_MORE) hold_same(&once, &cut);
   for (size_t first = 0; first < size; first += step) {
     HOLDS(parse_cut(&cut, data, size, first, size) == result);
+    if (result != HTTP_MORE) hold_same(&once, &cut);
+  }
+  for (uint64_t seed = 0; seed < 4; seed++) {
+    HOLDS(parse_at_random(&cut, data, size, seed) == result);
     if (result != HTTP_MORE) hold_same(&once, &cut);
   }
   if (result == HTTP_DONE) {

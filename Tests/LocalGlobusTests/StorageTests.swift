@@ -39,6 +39,7 @@ import Testing
     #expect(FileName.text(name) == "\u{fffd}aéÿ")
     #expect(try CollectionPath("/d/" + FileName.text(name)).name == name)
     #expect(try CollectionPath(percentEncoded: "/d/a%e9%FF").name == name)
+    #expect(try CollectionPath("/d/\u{301}a").name == Array("\u{301}a".utf8))
     #expect(FileName.bytes("\u{fffd}€") == Array("\u{fffd}€".utf8))
   }
 }

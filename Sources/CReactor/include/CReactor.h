@@ -47,6 +47,7 @@ typedef enum {
   CR_ESYSTEM = -4,   /* the operating system refused: see the message where there is one */
   CR_ETLS = -5,      /* certificate or key can't be used: see the message */
   CR_ETOOLARGE = -6, /* over a limit */
+  CR_ETIMEOUT = -7,  /* the other side took too long */
 } cr_error;
 
 /* The longest message that a call writes into a caller's buffer, with its NUL. */
@@ -70,6 +71,11 @@ int cr_loop_new(cr_loop_callbacks callbacks, cr_loop *_Nullable *_Nonnull out);
 /* Takes the calling thread until cr_loop_stop; then closes what is still open (each object gets
  * its last callback), frees the loop and returns. */
 void cr_loop_run(cr_loop *loop);
+
+/* Has malloc keep up to some MiB of freed memory in place of giving it to the kernel and asking for
+ * it again, which under load costs a system call and page faults in every fourth request. Holds for
+ * the whole process, so it is the program's choice. */
+void cr_keep_freed_memory(void);
 
 /* Any thread. */
 void cr_loop_stop(cr_loop *loop);
@@ -117,6 +123,9 @@ typedef struct {
   const char *base; /* the head's bytes, from the request line on */
   uint32_t len;
   cr_slice method, target;
+  /* Of a target in absolute form, "http://authority/path", of which target is the path; the same as
+   * the Host header, if there is one. Else empty. */
+  cr_slice authority;
   uint8_t minor_version; /* HTTP/1.minor: 0 or 1 */
   bool keep_alive;
   bool expects_continue;
@@ -125,7 +134,7 @@ typedef struct {
   uint64_t content_length; /* 0 when chunked */
   const cr_header *headers;
   uint32_t header_count;
-  int malformed_status;                  /* 0, or 400, 408, 413, 414, 417, 431, 501, 505 */
+  int malformed_status;                  /* 0, or 400, 405, 408, 413, 414, 417, 431, 501, 505 */
   const char *_Nullable malformed_reason; /* static text: what is wrong with it */
 } cr_head;
 
@@ -150,41 +159,83 @@ typedef struct {
    * other callbacks of this request are given. */
   void *_Nullable (*_Nonnull on_request)(void *_Nullable context, cr_conn *conn, const cr_head *head);
   /* The body asked for with cr_request_read_body: status CR_OK, CR_ETOOLARGE (over max),
-   * CR_EINVALID (bad chunks), CR_ESTATE (client gone or too slow). */
+   * CR_EINVALID (bad chunks), CR_ETIMEOUT (body_timeout_ms), CR_ESTATE (it ended early). */
   void (*on_body)(void *_Nullable user, int status, const uint8_t *_Nullable bytes, size_t len);
   /* There is room for more body: only after cr_respond_write returned 1. */
   void (*on_room)(void *_Nullable user);
   void (*on_sent)(void *_Nullable user, const cr_sent *sent); /* the last one */
+  /* A connection was reset before any request, for what came in place of a PROXY header: from
+   * whom, and static text. Both are for logs; it is given the listener's context. */
+  void (*_Nullable on_refused)(void *_Nullable context, const char *peer, const char *reason);
+  /* The listener is closed and its last connection gone: its own last callback. */
+  void (*_Nullable on_closed)(void *_Nullable context);
 } cr_server_callbacks;
 
 typedef struct {
   const char *host; /* IPv4 or IPv6 address, or a name that resolves to one */
   uint16_t port;    /* 0: one that is free */
-  cr_tls *_Nullable tls;
+  /* With use_fd, a TCP socket that listens already, in place of host and port. It is taken over:
+   * closing the listener closes this descriptor, and leaves what is still to be accepted to whoever
+   * else has the socket. */
+  bool use_fd;
+  int fd;
+  cr_tls *_Nullable tls; /* NULL: plain HTTP */
   uint32_t head_timeout_ms;    /* from the first byte of a head to its last */
-  uint32_t idle_timeout_ms;    /* between requests, and before the first byte */
-  uint32_t body_timeout_ms;    /* between two reads of a request's body */
+  uint32_t idle_timeout_ms;    /* between requests; before the first one the shorter of both */
+  uint32_t body_timeout_ms;    /* between two reads of a request's body; after so long in all it
+                                * must have come with 1 KiB a second on average, too */
   uint32_t write_stall_ms;     /* while the client takes nothing */
-  uint32_t max_connections;    /* over it, accepting pauses */
+  uint32_t max_connections;    /* over it the longest idle one is closed, else accepting pauses */
+  uint32_t max_connections_per_address; /* 0: any number; IPv6 counts by /64 */
+  /* CIDR texts, comma-separated, that the limit per address does not hold for. */
+  const char *_Nullable shared_networks;
+  /* A whole answer, head and body, for clients that are turned away by that limit or for want of
+   * descriptors, which is before their request is read; none over TLS. Copied. */
+  const void *_Nullable refusal;
+  size_t refusal_len;
+  /* Networks (CIDR texts, comma-separated) whose connections must begin with a header of the PROXY
+   * protocol, version 1 or 2, before TLS, within head_timeout_ms. From others none is taken. */
+  const char *_Nullable proxy_networks;
 } cr_listener_config;
+
+/* Connections that a limit cost, so far. */
+typedef struct {
+  uint64_t evicted; /* idle ones that were closed for others */
+  uint64_t refused_by_address;
+  uint64_t refused_without_descriptor;
+} cr_listener_counts;
 
 /* message: CR_MESSAGE_BYTES long, filled when the result is not CR_OK. */
 int cr_listener_open(cr_loop *loop, const cr_listener_config *config, cr_server_callbacks callbacks,
                      cr_listener *_Nullable *_Nonnull out, char *message);
 uint16_t cr_listener_port(const cr_listener *listener);
+/* Open connections, those that are ending included. */
 uint32_t cr_listener_connections(const cr_listener *listener);
-/* Stops accepting and closes idle connections; those with a request in flight close after it.
+/* Accepted since it was opened; modulo 2^32. */
+uint32_t cr_listener_accepted(const cr_listener *listener);
+cr_listener_counts cr_listener_count(const cr_listener *listener);
+/* From now on `config` holds, but for host, port and fd: TLS for new connections, times also for
+ * those that are waiting, from when they began to. */
+int cr_listener_reconfigure(cr_listener *listener, const cr_listener_config *config,
+                            char *message);
+/* Stops accepting, after what came through until now. Every answer from now on closes its
+ * connection; idle connections close at once, those that have not had a request yet after a moment.
  * The listener is freed when the last of them is closed. */
 void cr_listener_close(cr_listener *listener);
 
 /* Certificate chain and private key, PEM files. TLS 1.2 and 1.3. Reference-counted: free with
- * cr_tls_free any time after cr_listener_open. */
-int cr_tls_new(const char *certificate_file, const char *key_file, cr_tls *_Nullable *_Nonnull out,
-               char *message);
+ * cr_tls_free any time after cr_listener_open. Session tickets are sealed with one key for
+ * ticket_key_ms; after that clients with older tickets shake hands in full. */
+int cr_tls_new(const char *certificate_file, const char *key_file, uint64_t ticket_key_ms,
+               cr_tls *_Nullable *_Nonnull out, char *message);
 void cr_tls_free(cr_tls *tls);
+/* When the certificate ends, Unix seconds. */
+int64_t cr_tls_expiry(const cr_tls *tls);
 
 /* The peer's numeric address without port, NUL-terminated; valid until on_sent returns. */
 const char *cr_conn_peer(const cr_conn *conn);
+/* The client's, as the PROXY header names it; the peer's when there was none or it names none. */
+const char *cr_conn_client(const cr_conn *conn);
 bool cr_conn_is_tls(const cr_conn *conn);
 /* The how-manieth connection of its listener it is, from 0; modulo 2^32. */
 uint32_t cr_conn_number(const cr_conn *conn);
@@ -329,6 +380,14 @@ void cr_transfer_cancel(cr_transfer *transfer);
 
 /* libuv, libcurl, OpenSSL and zlib as loaded, "libuv 1.44.2, libcurl 7.88.1, …". Pure. */
 const char *cr_library_versions(void);
+/* The commit that CR_BUILD_COMMIT named when this was compiled, else "". Pure. */
+const char *cr_build_commit(void);
+
+typedef struct {
+  uint64_t cpu_us, resident_bytes;
+} cr_process_usage;
+/* Of the whole process. Any thread. */
+cr_process_usage cr_process_usage_now(void);
 
 #if defined(__clang__)
 #pragma clang assume_nonnull end

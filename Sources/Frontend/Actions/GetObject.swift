@@ -17,6 +17,11 @@ enum GetObject {
       guard let range = head.range else { return head.reply() }
       return try await answer(request, head, await read(request, head.isWhole ? nil : range))
     }
+    if let file = request.remembered {
+      let head = try request.head(file)
+      if head.status == 304 { return head.reply() }
+      return try await answer(request, head, await read(request, early.range))
+    }
     // A child task: it begins when this one first waits, on the loop like everything, and is
     // cancelled and awaited when this function throws.
     async let reading = read(request, early.range)
@@ -82,7 +87,7 @@ enum GetObject {
     case .success(let transfer):
       let answer = transfer.head
       transfer.cancel()
-      if isPage(answer) { return .expired(signInURL: request.signInURL) }
+      if isPage(answer) { return .expired(signInURL: request.signInURL()) }
       return .unavailable(
         "The collection's server and Globus do not agree on the object's size. Please try again.",
         cause: "the server's \(answer.status) of \(answer.contentLength.map { "\($0)" } ?? "?") "
@@ -103,7 +108,7 @@ enum GetObject {
     switch reading {
     case .success(let success): transfer = success
     case .failure(.notFound), .failure(.invalidRange), .failure(.unavailable): return nil
-    case .failure(let error): throw S3Error(error, signInURL: request.signInURL)
+    case .failure(let error): throw S3Error(error, signInURL: request.signInURL())
     }
     switch fit(transfer.head, for: head) {
     case .disagreement: return nil
@@ -124,7 +129,13 @@ enum GetObject {
       return head.reply(
         .object(
           ObjectBody(first: first, length: head.length) { offset, avoiding in
-            await rest(request, head, tag: tag, from: offset, avoiding: avoiding)
+            let rest = await Self.rest(request, head, tag: tag, from: offset, avoiding: avoiding)
+            if case .success = rest {
+              request.trace.resumes += 1
+            } else {
+              request.trace.refusedResumes += 1
+            }
+            return rest
           }))
     }
   }

@@ -8,7 +8,8 @@ enum HeadBucket {
 
   /// `root` is the bucket's root folder, absolute.
   @Loop static func run(
-    _ collection: any Collection, root: String, trace: UpstreamTrace, signInURL: String
+    _ collection: any Collection, root: String, trace: UpstreamTrace,
+    signInURL: () -> String
   ) async throws(S3Error) -> Reply {
     let status: FileStatus
     do throws(GlobusError) {
@@ -16,7 +17,7 @@ enum HeadBucket {
     } catch .notFound {
       throw S3Error(.noSuchBucket, "The bucket's folder is not there any more.")
     } catch {
-      throw S3Error(error, signInURL: signInURL)
+      throw S3Error(error, signInURL: signInURL())
     }
     guard status.kind == .directory else {
       throw S3Error(.noSuchBucket, "The bucket's folder is a file now.")

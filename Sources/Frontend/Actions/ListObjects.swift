@@ -11,7 +11,7 @@ import Reactor
   let query: Query
   let tokens: ContinuationToken
   let trace: UpstreamTrace
-  let signInURL: String
+  let signInURL: @Sendable () -> String
 
   func run() async throws(S3Error) -> Reply {
     let request = try ListingRequest(form, query: query) { tokens.open($0) }
@@ -37,7 +37,7 @@ import Reactor
     } catch .notFound {
       return []
     } catch {
-      throw S3Error(error, signInURL: signInURL)
+      throw S3Error(error, signInURL: signInURL())
     }
   }
 
@@ -51,7 +51,7 @@ import Reactor
     for _ in 0..<Limits.listedLevels {
       let below: [FolderEntry]
       do throws(S3Error) {
-        below = try await self.entries(of: String(folder.dropLast()))
+        below = try await self.entries(of: String(Substring(folder.utf8.dropLast())))
       } catch {
         if error.code == .accessDenied { return nil }
         throw error

@@ -6,7 +6,7 @@
 
 import Reactor
 
-struct ObjectRequest: Sendable {
+final class ObjectRequest: Sendable {
   let collection: any Collection
   let key: ObjectKey
   /// In the collection, absolute: the bucket's root folder and the key.
@@ -14,7 +14,19 @@ struct ObjectRequest: Sendable {
   let arguments: ObjectArguments
   let trace: UpstreamTrace
   /// Where a person signs in for this bucket.
-  let signInURL: String
+  let signInURL: @Sendable () -> String
+
+  init(
+    collection: any Collection, key: ObjectKey, path: String, arguments: ObjectArguments,
+    trace: UpstreamTrace, signInURL: @escaping @Sendable () -> String
+  ) {
+    self.collection = collection
+    self.key = key
+    self.path = path
+    self.arguments = arguments
+    self.trace = trace
+    self.signInURL = signInURL
+  }
 }
 
 /// The arguments of a HEAD or GET, checked as far as they can be without the object.
@@ -98,10 +110,10 @@ extension ObjectRequest {
     try requireKind(of: file)
     let size = size(of: file)
     let etag = etag(of: file)
-    var headers: Headers = [
-      "ETag": etag.description, "Last-Modified": HTTPDate.format(file.modified),
-      "Accept-Ranges": "bytes",
-    ]
+    var headers = Headers()
+    headers.add("ETag", etag.description)
+    headers.add("Last-Modified", HTTPDate.format(file.modified))
+    headers.add("Accept-Ranges", "bytes")
     switch arguments.conditions.evaluate(etag: etag, modified: file.modified) {
     case .proceed: break
     case .preconditionFailed(let condition):
@@ -151,6 +163,9 @@ extension ObjectRequest {
     headers.add("X-Content-Type-Options", "nosniff")
   }
 
+  /// The object's status, if it is remembered: then nothing need be asked at the same time.
+  @Loop var remembered: FileStatus? { collection.rememberedStat(path) }
+
   /// The object's status; `fresh`: not a remembered one.
   @Loop func stat(fresh: Bool = false) async throws(S3Error) -> FileStatus {
     do throws(GlobusError) {
@@ -158,7 +173,7 @@ extension ObjectRequest {
         ? try await collection.freshStat(path, trace: trace)
         : try await collection.stat(path, trace: trace)
     } catch {
-      throw S3Error(error, signInURL: signInURL)
+      throw S3Error(error, signInURL: signInURL())
     }
   }
 }

@@ -5,17 +5,6 @@ import Crypto
 import FoundationEssentials
 import Reactor
 
-/// An access token for Auth's own userinfo.
-struct IdentityToken: Sendable {
-  let secret: Secret
-}
-
-/// Who signed in.
-struct UserInfo: Equatable, Sendable {
-  var identity: IdentityID
-  var username: String
-}
-
 /// PKCE (RFC 7636): what binds a code to whoever asked for it.
 struct CodeVerifier: Equatable, Sendable {
   /// 43 to 128 unreserved characters (section 4.1).
@@ -39,8 +28,12 @@ struct CodeVerifier: Equatable, Sendable {
   private let authorization: Secret
   private let host: String
   private let http: HTTPClient
+  private let metrics: UpstreamMetrics
 
-  init(_ configuration: Configuration) throws(ReactorError) {
+  init(
+    _ configuration: Configuration, metrics: UpstreamMetrics = UpstreamMetrics()
+  ) throws(ReactorError) {
+    self.metrics = metrics
     issuer = configuration.authURL
     redirectURI = "\(configuration.baseURL)/?auth-callback"
     clientID = configuration.clientID
@@ -116,7 +109,8 @@ struct CodeVerifier: Equatable, Sendable {
     trace.asks(host)
     let answer: (head: ResponseHead, body: [UInt8])
     do throws(TransferError) {
-      answer = try await http.fetch(request, limit: GlobusLimits.documentBytes)
+      answer = try await http.fetch(
+        request, limit: GlobusLimits.documentBytes, metrics, .auth)
     } catch {
       throw .unavailable("Auth: \(error)")
     }
@@ -132,38 +126,4 @@ struct CodeVerifier: Equatable, Sendable {
   nonisolated static func basic(_ id: String, _ secret: String) -> Secret {
     Secret("Basic " + Data("\(id):\(secret)".utf8).base64EncodedString())
   }
-}
-
-extension UserInfo {
-  private struct Claims: Decodable {
-    let sub: String
-    let username: String?
-
-    enum CodingKeys: String, CodingKey {
-      case sub
-      case username = "preferred_username"
-    }
-  }
-
-  /// Reads the userinfo document. A username too long for the credential is cut.
-  init(_ body: [UInt8]) throws(AuthError) {
-    guard let claims = try? JSONDecoder().decode(Claims.self, from: Data(body)),
-      let identity = IdentityID(claims.sub)
-    else { throw .unavailable("Auth's userinfo is not what it is documented to be") }
-    self.identity = identity
-    username = plainText(
-      claims.username ?? claims.sub, bytes: CredentialLimits.usernameBytes)
-  }
-}
-
-/// `text` without control characters, cut after a whole character to at most `bytes` of UTF-8.
-func plainText(_ text: String, bytes limit: Int) -> String {
-  var plain = ""
-  var count = 0
-  for scalar in text.unicodeScalars where scalar.properties.generalCategory != .control {
-    count += UTF8.width(scalar)
-    if count > limit { break }
-    plain.unicodeScalars.append(scalar)
-  }
-  return plain
 }

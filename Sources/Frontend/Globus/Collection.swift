@@ -3,53 +3,19 @@
 // The actions see only this; behind it stand Transfer (status) and the collection's HTTPS server
 // (bytes), and in unit tests a table in memory.
 
+import Audit
 import Reactor
-
-/// One path of a collection as Transfer's `stat` describes it.
-struct FileStatus: Sendable, Equatable {
-  enum Kind: Sendable { case file, directory, other }
-  var kind: Kind
-  /// Bytes; meaningless for a directory.
-  var size: UInt64
-  /// Seconds since 1970, UTC; Globus knows no fractions.
-  var modified: Int64
-}
-
-/// Why Globus or a collection did not do what was asked. What a person must do about it is
-/// decided in `S3Error(_: GlobusError)`.
-enum GlobusError: Error, Sendable, Equatable {
-  /// The path does not exist.
-  case notFound
-  /// The collection itself does not exist, or is not visible to this person.
-  case collectionNotFound
-  /// The collection has no HTTPS server (Connect Personal, lapsed subscription).
-  case noHTTPS
-  /// The storage or Globus refuses this person this path.
-  case denied
-  /// The access token is not accepted any more (401, or a redirect to a sign-in).
-  case expired
-  /// Globus wants a new sign-in, with these: missing consent, or a session that is too old or of the
-  /// wrong kind.
-  case signInRequired(SignInRequirements)
-  /// The storage has no account for this person, which no sign-in changes.
-  case noAccount
-  /// Globus or the collection asks to slow down; seconds if it said how many.
-  case slowDown(retryAfter: Int?)
-  /// Not reachable, not understood, or faulty; the text is for the log and the audit.
-  case unavailable(String)
-  /// The collection's HTTPS server is at an address that is refused; the text names it.
-  case addressRefused(String)
-  /// The range asked for is not satisfiable.
-  case invalidRange
-  /// More entries in a folder than Transfer lists.
-  case folderTooLarge
-}
 
 /// What a request cost upstream, for its audit row.
 @Loop final class UpstreamTrace {
+  /// Whose they are, for the log.
+  var requestID: RequestID?
   var host: String?
   var status: Int?
   var calls = 0
+  /// Broken downloads that were gone on with, and that were not.
+  var resumes = 0
+  var refusedResumes = 0
   init() {}
 }
 
@@ -59,6 +25,9 @@ enum GlobusError: Error, Sendable, Equatable {
 
   /// The status of `path` (absolute, begins with "/"), perhaps some seconds old.
   func stat(_ path: String, trace: UpstreamTrace) async throws(GlobusError) -> FileStatus
+
+  /// What `stat` would give without asking anybody, if it would.
+  func rememberedStat(_ path: String) -> FileStatus?
 
   /// Like `stat`, but asked anew.
   func freshStat(_ path: String, trace: UpstreamTrace) async throws(GlobusError) -> FileStatus

@@ -48,8 +48,10 @@ struct UUIDBits: Hashable, Sendable, CustomStringConvertible {
     let text = text.utf8
     guard text.count == 36 else { return nil }
     var (high, low): (UInt64, UInt64) = (0, 0)
-    for (position, character) in text.enumerated() {
-      if Self.hyphens.contains(position) {
+    var position = 0
+    for character in text {
+      defer { position += 1 }
+      if Self.isHyphen(position) {
         guard character == UInt8(ascii: "-") else { return nil }
         continue
       }
@@ -63,7 +65,7 @@ struct UUIDBits: Hashable, Sendable, CustomStringConvertible {
     String(unsafeUninitializedCapacity: 36) { output in
       var shift: UInt64 = 64
       for position in 0..<36 {
-        if Self.hyphens.contains(position) {
+        if Self.isHyphen(position) {
           output[position] = UInt8(ascii: "-")
           continue
         }
@@ -75,5 +77,7 @@ struct UUIDBits: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
-  private static let hyphens: [Int] = [8, 13, 18, 23]
+  private static func isHyphen(_ position: Int) -> Bool {
+    position == 8 || position == 13 || position == 18 || position == 23
+  }
 }

@@ -11,13 +11,13 @@ import Reactor
   private let http: HTTPClient
   private let silenceMilliseconds: UInt32
   private let breaker: Breaker
-  private let failures: UpstreamFailures
+  private let metrics: UpstreamMetrics
 
   init(
-    _ configuration: Configuration, failures: UpstreamFailures = UpstreamFailures(),
+    _ configuration: Configuration, metrics: UpstreamMetrics = UpstreamMetrics(),
     breaker: Breaker? = nil
   ) throws(ReactorError) {
-    self.failures = failures
+    self.metrics = metrics
     self.breaker = breaker ?? Breaker()
     silenceMilliseconds = configuration.upstreamSilenceMilliseconds
     http = try HTTPClient(.collections(configuration))
@@ -29,12 +29,10 @@ import Reactor
     grant: CollectionGrant, trace: UpstreamTrace
   ) async throws(GlobusError) -> Transfer {
     var request = TransferRequest(
-      "GET", "https://\(grant.httpsHost)\(PercentEncoding.path(path))",
-      headers: [
-        "Authorization": "Bearer \(grant.https.secret.value)",
-        // Asks for machine-readable refusals in place of a redirect to a sign-in page.
-        "X-Requested-With": "XMLHttpRequest",
-      ])
+      "GET", "https://\(grant.httpsHost)\(PercentEncoding.path(path))")
+    request.headers.add("Authorization", "Bearer \(grant.https.secret.value)")
+    // Asks for machine-readable refusals in place of a redirect to a sign-in page.
+    request.headers.add("X-Requested-With", "XMLHttpRequest")
     if let range { request.headers.add("Range", "bytes=\(range.lowerBound)-\(range.upperBound)") }
     request.firstByteTimeoutMilliseconds = silenceMilliseconds
     request.stallTimeoutMilliseconds = silenceMilliseconds
@@ -55,6 +53,7 @@ import Reactor
           if case .notReached = cause { breaker.notReached(grant.httpsHost) }
           throw error
         }
+        metrics.retried(.collection)
         // Whoever asks to slow down is not evaded.
         if case .busy = cause { continue }
         request.connection = request.connection.avoiding(address)
@@ -75,9 +74,11 @@ import Reactor
   ) async -> Attempt {
     trace.reads(host)
     let began = Loop.clockMicroseconds
+    metrics.began(.collection)
     do throws(TransferError) {
       let transfer = try await http.start(request)
       let head = transfer.head
+      metrics.answered(.collection, head.status, since: began)
       breaker.reached(host)
       trace.answered(head.status, by: host)
       if DataServerAnswer.isObject(head, range: range) { return .object(transfer) }
@@ -97,7 +98,7 @@ import Reactor
       }
     } catch {
       let meaning = GlobusError(error, from: "the collection's server")
-      failures.count("collection", error.code)
+      metrics.failed(.collection, error.code)
       switch error.code {
       case .addressRefused, .cancelled, .invalid: return .refused(meaning)
       case .timeout: return .doubtful(meaning, .timeout, at: error.address)

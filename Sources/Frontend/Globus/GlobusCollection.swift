@@ -73,6 +73,11 @@ import Reactor
     return .signInRequired(requirements.limited(to: [id]))
   }
 
+  func rememberedStat(_ path: String) -> FileStatus? {
+    guard let path = try? confined(path).path else { return nil }
+    return collections.recent.value(for: key(path), now: Loop.clockMicroseconds)
+  }
+
   func stat(_ path: String, trace: UpstreamTrace) async throws(GlobusError) -> FileStatus {
     let key = key(try confined(path).path)
     if let status = collections.recent.value(for: key, now: Loop.clockMicroseconds) {

@@ -57,6 +57,11 @@ enum GlobusLimits {
   static let requirementMessageBytes = 128
   /// Of one scope: Transfer's with the consents of two collections.
   static let requiredScopeBytes = 256
+  /// Without an answer from Auth for so long it is asked whether it is there; how long that may take.
+  static let authProbeMilliseconds: UInt64 = 20_000
+  static let authProbeTimeoutMilliseconds: UInt32 = 15_000
+  /// Without an answer from Auth for so long the service is not ready.
+  static let authPatienceMilliseconds: UInt64 = 60_000
   /// Sign-ins that one browser may have open.
   static let flowsPerBrowser = 5
   /// What Auth may send back as `code`, `state` and the like.

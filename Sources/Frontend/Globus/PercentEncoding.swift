@@ -19,14 +19,21 @@ enum PercentEncoding {
   private static func encode(_ text: some StringProtocol, keepingSlash: Bool) -> String {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(text.utf8.count)
-    for byte in text.utf8 {
+    append(Array(text.utf8), keepingSlash: keepingSlash, to: &bytes)
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// Appends `text` with every byte outside the unreserved ones encoded, "/" perhaps excepted.
+  static func append(_ text: [UInt8], keepingSlash: Bool, to bytes: inout [UInt8]) {
+    for byte in text {
       if isUnreserved(byte) || keepingSlash && byte == UInt8(ascii: "/") {
         bytes.append(byte)
       } else {
-        bytes += [UInt8(ascii: "%"), hex[Int(byte >> 4)], hex[Int(byte & 15)]]
+        bytes.append(UInt8(ascii: "%"))
+        bytes.append(hex[Int(byte >> 4)])
+        bytes.append(hex[Int(byte & 15)])
       }
     }
-    return String(decoding: bytes, as: UTF8.self)
   }
 
   private static func isUnreserved(_ byte: UInt8) -> Bool {

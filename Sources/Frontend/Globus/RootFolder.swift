@@ -13,7 +13,8 @@ struct RootFolder: Hashable, Sendable, CustomStringConvertible {
   /// root, and for whatever is no key of an object (see `ObjectKey`) or exceeds
   /// `CredentialLimits.rootFolderBytes`.
   init?(_ text: String) {
-    let relative = text.utf8.first == UInt8(ascii: "/") ? text.dropFirst() : text[...]
+    let relative = Substring(
+      text.utf8.first == UInt8(ascii: "/") ? text.utf8.dropFirst() : text.utf8[...])
     guard !relative.isEmpty, text.utf8.count <= CredentialLimits.rootFolderBytes,
       let key = try? ObjectKey(encoded: PercentEncoding.path(relative)),
       key.path.utf8.count <= CredentialLimits.rootFolderBytes

@@ -15,12 +15,12 @@ struct TransferToken: Sendable {
   private let host: String
   private let http: HTTPClient
   private let silenceMilliseconds: UInt32
-  private let failures: UpstreamFailures
+  private let metrics: UpstreamMetrics
 
   init(
-    _ configuration: Configuration, failures: UpstreamFailures = UpstreamFailures()
+    _ configuration: Configuration, metrics: UpstreamMetrics = UpstreamMetrics()
   ) throws(ReactorError) {
-    self.failures = failures
+    self.metrics = metrics
     base = configuration.transferURL + "/v0.10"
     silenceMilliseconds = configuration.upstreamSilenceMilliseconds
     host = BaseURL(configuration.transferURL)?.host ?? GlobusScopes.transferServer
@@ -80,6 +80,7 @@ struct TransferToken: Sendable {
       case .failed(let error, let cause):
         guard let pause = retries.pause(after: cause), await Loop.sleep(milliseconds: pause)
         else { throw error }
+        metrics.retried(.transfer)
         request.connection = .fresh(avoiding: [])
       }
     }
@@ -97,7 +98,7 @@ struct TransferToken: Sendable {
   ) async -> Attempt {
     trace.asks(host)
     do throws(TransferError) {
-      let (head, body) = try await http.fetch(request, limit: limit)
+      let (head, body) = try await http.fetch(request, limit: limit, metrics, .transfer)
       trace.answered(head.status, by: host)
       if head.status == 200 { return .document(body) }
       let error = TransferFault.error(status: head.status, headers: head.headers, body: body)
@@ -110,7 +111,6 @@ struct TransferToken: Sendable {
       }
     } catch {
       let meaning = GlobusError(error, from: "Transfer")
-      failures.count("transfer", error.code)
       switch error.code {
       case .addressRefused, .cancelled, .invalid, .timeout, .tooLarge: return .refused(meaning)
       case .resolveFailed, .connectFailed, .tlsFailed, .stalled, .broken, .protocolError:

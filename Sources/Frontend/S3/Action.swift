@@ -14,6 +14,8 @@ enum Action: Sendable, Equatable {
   case keepACL(String)
   /// Sign-in: `?auth` at the service or a bucket, and the way back from Globus.
   case authStart, authCallback
+  /// A browser's question before a request to another origin, which has no name in the S3 API.
+  case preflight
   /// Known to S3 under this name, and not done here.
   case unsupported(String)
   /// A sub-resource or parameter that is not known here, by name.
@@ -36,7 +38,7 @@ enum Action: Sendable, Equatable {
     case .probe(let name), .keepACL(let name), .unsupported(let name): name
     case .authStart: "AuthStart"
     case .authCallback: "AuthCallback"
-    case .notImplemented, .methodNotAllowed: "Unknown"
+    case .preflight, .notImplemented, .methodNotAllowed: "Unknown"
     }
   }
 
@@ -57,11 +59,16 @@ enum Action: Sendable, Equatable {
       S3Error(
         .notImplemented, "The query parameter or sub-resource \"\(name)\" is not implemented here.",
         details: [("ResourceType", name)])
+    case .preflight:
+      S3Error(.notImplemented, "Requests of pages of other origins (CORS) are not supported here.")
     case .methodNotAllowed(let allow):
       S3Error(.methodNotAllowed, headers: [("Allow", allow)])
     default: nil
     }
   }
+
+  /// Whether it makes no sense without a body, so that one whose length is not told is an error.
+  var needsLength: Bool { self == .unsupported("PutObject") || self == .unsupported("UploadPart") }
 
   /// The action of a request. `header` gives the value of a header of the request.
   init(
@@ -121,7 +128,7 @@ enum Action: Sendable, Equatable {
     case (.object, "PUT"):
       .unsupported(header("x-amz-copy-source") == nil ? "PutObject" : "CopyObject")
     case (.object, "DELETE"): .unsupported("DeleteObject")
-    case (.bucket, "OPTIONS"), (.object, "OPTIONS"): .unsupported("Preflight")
+    case (.bucket, "OPTIONS"), (.object, "OPTIONS"): .preflight
     case (.service, _): .methodNotAllowed(allow: "GET")
     case (.bucket, _): .methodNotAllowed(allow: "DELETE, GET, HEAD, OPTIONS, POST, PUT")
     case (.object, _): .methodNotAllowed(allow: "DELETE, GET, HEAD, OPTIONS, PUT")

@@ -44,14 +44,16 @@ enum Authorization: Sendable {
     guard value.utf8.count <= Limits.authorizationBytes else {
       throw S3Error(.authorizationHeaderMalformed, "The Authorization header is too long.")
     }
-    guard let space = value.utf8.firstIndex(of: UInt8(ascii: " ")) else {
+    let value = Array(value.utf8)
+    guard let space = value.firstIndex(of: UInt8(ascii: " ")) else {
       throw S3Error(.authorizationHeaderMalformed)
     }
-    let rest = value[value.utf8.index(after: space)...]
-    switch value[..<space] {
+    let rest = value[(space + 1)...]
+    switch String(decoding: value[..<space], as: UTF8.self) {
     case SignatureV4.algorithm:
       return .version4(try SignatureV4(header: rest, headers: headers))
-    case "AWS": return .version2(try SignatureV2(header: rest))
+    case "AWS":
+      return .version2(try SignatureV2(header: String(decoding: rest, as: UTF8.self)[...]))
     case "AWS4-ECDSA-P256-SHA256":
       throw S3Error(
         .notImplemented, "Signature version 4A is not implemented: sign with version 4.")
@@ -66,9 +68,12 @@ enum Authorization: Sendable {
 /// Whether a header of that name is the one called `lowercased`.
 func isHeader(_ name: String, _ lowercased: String) -> Bool {
   guard name.utf8.count == lowercased.utf8.count else { return false }
-  return name.utf8.elementsEqual(lowercased.utf8) {
-    (UInt8(ascii: "A")...UInt8(ascii: "Z") ~= $0 ? $0 | 0x20 : $0) == $1
-  }
+  return name.utf8.elementsEqual(lowercased.utf8, by: isSame)
+}
+
+/// Whether a byte of ASCII is the lower-case one, in either case.
+func isSame(_ byte: UInt8, _ lowercased: UInt8) -> Bool {
+  (UInt8(ascii: "A")...UInt8(ascii: "Z") ~= byte ? byte | 0x20 : byte) == lowercased
 }
 
 /// A signature of version 4, in the header or in the query of a presigned URL.
@@ -80,7 +85,6 @@ struct SignatureV4: Sendable {
     let date: String
     /// Any; some clients send none.
     let region: String
-    var text: String { "\(date)/\(region)/s3/aws4_request" }
   }
 
   let accessKeyID: String
@@ -97,26 +101,19 @@ struct SignatureV4: Sendable {
 
   /// `text` is what follows the algorithm's name.
   fileprivate init(
-    header text: Substring, headers: [(name: String, value: String)]
+    header text: ArraySlice<UInt8>, headers: [(name: String, value: String)]
   ) throws(S3Error) {
-    var fields: [Substring: Substring] = [:]
-    for part in Self.parts(of: text, at: ",") {
-      let part = part.utf8.drop { $0 == UInt8(ascii: " ") }
-      guard let equals = part.firstIndex(of: UInt8(ascii: "=")) else {
-        throw S3Error(.authorizationHeaderMalformed)
-      }
-      let value = Substring(part[part.index(after: equals)...])
-      guard fields.updateValue(value, forKey: Substring(part[..<equals])) == nil else {
-        throw S3Error(.authorizationHeaderMalformed)
-      }
+    var fields = HeaderFields()
+    var rest = text
+    while true {
+      let comma = rest.firstIndex(of: UInt8(ascii: ",")) ?? rest.endIndex
+      try fields.add(rest[..<comma].drop { $0 == UInt8(ascii: " ") })
+      if comma == rest.endIndex { break }
+      rest = rest[(comma + 1)...]
     }
-    guard fields.count == 3, let credential = fields["Credential"],
-      let signed = fields["SignedHeaders"], let signature = fields["Signature"]
-    else {
-      throw S3Error(
-        .authorizationHeaderMalformed,
-        "The Authorization header must have Credential, SignedHeaders and Signature, once each.")
-    }
+    guard let credential = fields.credential, let signed = fields.signedHeaders,
+      let signature = fields.signature
+    else { throw HeaderFields.incomplete }
     let header = { (name: String) in headers.first { isHeader($0.name, name) }?.value }
     let time: SignatureTime?
     if let date = header("x-amz-date") {
@@ -152,23 +149,25 @@ struct SignatureV4: Sendable {
       throw S3Error(code, "X-Amz-Expires must be from 1 to \(Limits.presignedSeconds) seconds.")
     }
     try self.init(
-      credential: credential[...], signed: signed[...], signature: signature[...],
-      time: SignatureTime(basic: date), expires: expires, code: code)
+      credential: Array(credential.utf8)[...], signed: Array(signed.utf8)[...],
+      signature: Array(signature.utf8)[...], time: SignatureTime(basic: date), expires: expires,
+      code: code)
   }
 
   private init(
-    credential: Substring, signed: Substring, signature: Substring, time: SignatureTime?,
-    expires: Int64?, code: S3Error.Code
+    credential: ArraySlice<UInt8>, signed: ArraySlice<UInt8>, signature: ArraySlice<UInt8>,
+    time: SignatureTime?, expires: Int64?, code: S3Error.Code
   ) throws(S3Error) {
     // From the right: an access key id may hold a "/".
-    let parts = Self.parts(of: credential, at: "/")
-    guard parts.count >= 5, parts[parts.count - 1] == "aws4_request", parts[parts.count - 2] == "s3"
+    let parts = Self.lastParts(of: credential)
+    guard let parts, parts.3.elementsEqual("aws4_request".utf8), parts.2.elementsEqual("s3".utf8)
     else {
       throw S3Error(code, "The Credential must be <access key id>/<date>/<region>/s3/aws4_request.")
     }
-    let date = parts[parts.count - 4]
-    accessKeyID = String(credential[..<parts[parts.count - 5].endIndex])
-    scope = Scope(date: String(date), region: String(parts[parts.count - 3]))
+    let date = parts.0
+    accessKeyID = String(decoding: credential[..<(date.startIndex - 1)], as: UTF8.self)
+    scope = Scope(
+      date: String(decoding: date, as: UTF8.self), region: String(decoding: parts.1, as: UTF8.self))
     guard !accessKeyID.isEmpty else { throw S3Error(code, "The access key id is empty.") }
     guard let time else {
       throw S3Error(
@@ -176,19 +175,15 @@ struct SignatureV4: Sendable {
         "The request's time must be of the form yyyymmddThhmmssZ, or in the Date header of the "
           + "form \"Tue, 27 Mar 2007 19:36:42 GMT\".")
     }
-    guard date.utf8.count == 8, time.basic.utf8.starts(with: date.utf8) else {
+    guard date.count == 8, time.basic.utf8.starts(with: date) else {
       throw S3Error(code, "The Credential's date must be the day of the request's time.")
     }
     (timestamp, self.time, self.expires) = (time.basic, time.seconds, expires)
-    signedHeaders = Self.parts(of: signed, at: ";").map(String.init)
-    let isUpperCase = { (byte: UInt8) in UInt8(ascii: "A")...UInt8(ascii: "Z") ~= byte }
-    guard signedHeaders.contains("host"), signedHeaders.count <= Limits.signedHeaders,
-      signedHeaders.allSatisfy({ !$0.isEmpty && !$0.utf8.contains(where: isUpperCase) }),
-      Set(signedHeaders).count == signedHeaders.count
-    else {
+    guard let names = Self.headerNames(in: signed) else {
       throw S3Error(code, "SignedHeaders must be lower-case names, once each, host among them.")
     }
-    guard signature.utf8.count == 64, !signature.utf8.contains(where: isUpperCase),
+    signedHeaders = names
+    guard signature.count == 64, !signature.contains(where: isUpperCase),
       let bytes = Hex.decode(signature)
     else { throw S3Error(code, "The Signature must be 64 lower-case hex digits.") }
     self.signature = bytes
@@ -196,13 +191,73 @@ struct SignatureV4: Sendable {
 }
 
 extension SignatureV4 {
-  /// What stands between the separators, empty parts too. A closure, because the standard library's
-  /// `split(separator:)` is not specialised and takes half as long again.
-  private static func parts(of text: Substring, at separator: Unicode.Scalar) -> [Substring] {
-    let byte = UInt8(ascii: separator)
-    return text.utf8.split(omittingEmptySubsequences: false) { $0 == byte }.map(Substring.init)
+  /// Whether the header of that name, in any case, is under the signature.
+  func covers(_ name: String) -> Bool { signedHeaders.contains { isHeader(name, $0) } }
+
+  /// The three fields of the header, once each.
+  private struct HeaderFields {
+    var credential, signedHeaders, signature: ArraySlice<UInt8>?
+
+    static var incomplete: S3Error {
+      S3Error(
+        .authorizationHeaderMalformed,
+        "The Authorization header must have Credential, SignedHeaders and Signature, once each.")
+    }
+
+    mutating func add(_ field: ArraySlice<UInt8>) throws(S3Error) {
+      guard let equals = field.firstIndex(of: UInt8(ascii: "=")) else {
+        throw S3Error(.authorizationHeaderMalformed)
+      }
+      let name = field[..<equals]
+      let value = field[(equals + 1)...]
+      if credential == nil, name.elementsEqual("Credential".utf8) {
+        credential = value
+      } else if signedHeaders == nil, name.elementsEqual("SignedHeaders".utf8) {
+        signedHeaders = value
+      } else if signature == nil, name.elementsEqual("Signature".utf8) {
+        signature = value
+      } else {
+        throw Self.incomplete
+      }
+    }
+  }
+
+  /// The four parts behind the last four slashes; nil when there are fewer.
+  private static func lastParts(
+    of text: ArraySlice<UInt8>
+  ) -> (ArraySlice<UInt8>, ArraySlice<UInt8>, ArraySlice<UInt8>, ArraySlice<UInt8>)? {
+    var rest = text
+    let next = { () -> ArraySlice<UInt8>? in
+      guard let slash = rest.lastIndex(of: UInt8(ascii: "/")) else { return nil }
+      let part = rest[(slash + 1)...]
+      rest = rest[..<slash]
+      return part
+    }
+    guard let fourth = next(), let third = next(), let second = next(), let first = next() else {
+      return nil
+    }
+    return (first, second, third, fourth)
+  }
+
+  /// The names between the semicolons; nil unless they are lower case and once each, with host.
+  private static func headerNames(in text: ArraySlice<UInt8>) -> [String]? {
+    var names: [String] = []
+    var rest = text
+    while names.count < Limits.signedHeaders {
+      let end = rest.firstIndex(of: UInt8(ascii: ";")) ?? rest.endIndex
+      let name = rest[..<end]
+      guard !name.isEmpty, !name.contains(where: isUpperCase) else { return nil }
+      names.append(String(decoding: name, as: UTF8.self))
+      if end == rest.endIndex {
+        return names.contains("host") && Set(names).count == names.count ? names : nil
+      }
+      rest = rest[(end + 1)...]
+    }
+    return nil
   }
 }
+
+private func isUpperCase(_ byte: UInt8) -> Bool { UInt8(ascii: "A")...UInt8(ascii: "Z") ~= byte }
 
 /// A signature of version 2, which old clients and presigned URLs have.
 struct SignatureV2: Sendable {

@@ -1,6 +1,7 @@
 // Conditions: the conditional headers of a GET or HEAD, in the order of RFC 9110 section 13.2.2.
 //
-// Tags compare strongly, quoted or not, as S3 does; a date that can't be read counts as absent.
+// Tags count quoted or not, as in S3; a date that can't be read counts as absent. Those of
+// If-None-Match compare weakly, since a proxy in front that compresses makes them weak.
 
 struct Conditions: Sendable {
   enum Verdict: Sendable, Equatable {
@@ -18,12 +19,14 @@ struct Conditions: Sendable {
   /// What to do for an object of that tag and time (Unix seconds).
   func evaluate(etag: ETag, modified: Int64) -> Verdict {
     if let ifMatch {
-      guard Self.list(ifMatch, holds: etag) else { return .preconditionFailed("If-Match") }
+      guard Self.list(ifMatch, holds: etag, weakly: false) else {
+        return .preconditionFailed("If-Match")
+      }
     } else if let since = ifUnmodifiedSince.flatMap(HTTPDate.parse), modified > since {
       return .preconditionFailed("If-Unmodified-Since")
     }
     if let ifNoneMatch {
-      if Self.list(ifNoneMatch, holds: etag) { return .notModified }
+      if Self.list(ifNoneMatch, holds: etag, weakly: true) { return .notModified }
     } else if let since = ifModifiedSince.flatMap(HTTPDate.parse), modified <= since {
       return .notModified
     }
@@ -36,7 +39,7 @@ struct Conditions: Sendable {
     return ifRange == etag.description || HTTPDate.parse(ifRange) == modified
   }
 
-  private static func list(_ header: String, holds etag: ETag) -> Bool {
+  private static func list(_ header: String, holds etag: ETag, weakly: Bool) -> Bool {
     let quoted = etag.description.utf8
     let bare = quoted.dropFirst().dropLast()
     let isSpace = { (byte: UInt8) in byte == 0x20 || byte == 0x09 }
@@ -44,6 +47,7 @@ struct Conditions: Sendable {
       .prefix(Limits.entityTags).contains { item in
         var tag = item.drop(while: isSpace)
         while let last = tag.last, isSpace(last) { tag = tag.dropLast() }
+        if weakly, tag.starts(with: "W/\"".utf8) { tag = tag.dropFirst(2) }
         return tag.elementsEqual("*".utf8) || tag.elementsEqual(quoted) || tag.elementsEqual(bare)
       }
   }

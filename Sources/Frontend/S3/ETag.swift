@@ -18,6 +18,6 @@ struct ETag: Sendable, Equatable, CustomStringConvertible {
       withUnsafeBytes(of: number.bigEndian) { bytes.append(contentsOf: $0) }
     }
     bytes.append(contentsOf: path.utf8)
-    description = "\"\(Hex.encode(SHA256.hash(bytes).prefix(16)))-1\""
+    description = "\"\(Hex.encode(SHA256.hash(bytes), 16))-1\""
   }
 }

@@ -1,5 +1,5 @@
-// HTTPDate: the forms of time that S3's HTTP has, to and from Unix seconds: IMF-fixdate (RFC
-// 9110 section 5.6.7), the ISO 8601 form of listings and the basic one of signatures.
+// HTTPDate: the forms of time that S3's HTTP has, to and from Unix seconds: those of RFC 9110
+// section 5.6.7, the ISO 8601 form of listings and the basic one of signatures.
 //
 // Own arithmetic: FoundationEssentials of Swift 6.3 has no IMF-fixdate. Years are 1970 to 9999.
 
@@ -18,24 +18,66 @@ enum HTTPDate {
     let seconds = min(max(seconds, 0), latest)
     let (days, rest) = seconds.quotientAndRemainder(dividingBy: 86_400)
     let (year, month, day) = civil(days)
-    let week = weekdays[Int((days + 4) % 7)]
-    let time = "\(two(rest / 3_600)):\(two(rest / 60 % 60)):\(two(rest % 60))"
-    let century = two(year / 100) + two(year % 100)
-    return "\(week), \(two(day)) \(months[Int(month) - 1]) \(century) \(time) GMT"
+    var text = Array("Www, dd Mmm yyyy hh:mm:ss GMT".utf8)
+    text.replaceSubrange(0..<3, with: weekdays[Int((days + 4) % 7)].utf8)
+    text.replaceSubrange(8..<11, with: months[Int(month) - 1].utf8)
+    for (place, number) in [
+      (5, day), (12, year / 100), (14, year % 100), (17, rest / 3_600), (20, rest / 60 % 60),
+      (23, rest % 60),
+    ] {
+      text[place] = UInt8(ascii: "0") + UInt8(number / 10)
+      text[place + 1] = UInt8(ascii: "0") + UInt8(number % 10)
+    }
+    return String(decoding: text, as: UTF8.self)
   }
 
-  /// Reads an IMF-fixdate; nil for anything else, also a wrong weekday or a day that isn't.
+  /// Reads an IMF-fixdate or one of its two forerunners; nil for anything else, also a wrong
+  /// weekday or a day that isn't.
   static func parse(_ text: String) -> Int64? {
     let bytes = Array(text.utf8)
-    guard bytes.count == 29 else { return nil }
-    let month = String(decoding: bytes[8..<11], as: UTF8.self)
-    guard let month = months.firstIndex(of: month),
+    let comma = bytes.firstIndex(of: UInt8(ascii: ",")) ?? bytes.count
+    switch bytes.count - comma {
+    case 26: return parseFixed(bytes)
+    case 24: return parseRFC850(bytes, afterWeekday: comma)
+    default: return parseAsctime(bytes)
+    }
+  }
+
+  /// "Sun, 06 Nov 1994 08:49:37 GMT"
+  private static func parseFixed(_ bytes: [UInt8]) -> Int64? {
+    guard bytes.count == 29,
       let seconds = seconds(
-        year: number(bytes[12..<16]), month: Int64(month) + 1, day: number(bytes[5..<7]),
+        year: number(bytes[12..<16]), month: month(bytes[8..<11]), day: number(bytes[5..<7]),
         hour: number(bytes[17..<19]), minute: number(bytes[20..<22]), second: number(bytes[23..<25])
       )
     else { return nil }
-    return format(seconds) == text ? seconds : nil
+    return format(seconds).utf8.elementsEqual(bytes) ? seconds : nil
+  }
+
+  /// "Sunday, 06-Nov-94 08:49:37 GMT". The weekday says which century is meant, since 1900 to 2000
+  /// shifts it by one: RFC 9110 would have it guessed from today's date.
+  private static func parseRFC850(_ bytes: [UInt8], afterWeekday comma: Int) -> Int64? {
+    guard comma > 3, longWeekdays.contains(where: { bytes[..<comma].elementsEqual($0.utf8) }),
+      bytes[comma + 4] == UInt8(ascii: "-"), bytes[comma + 8] == UInt8(ascii: "-")
+    else { return nil }
+    let year = bytes[(comma + 9)..<(comma + 11)]
+    for century in ["19", "20"] {
+      var fixed = bytes[..<3] + bytes[comma..<(comma + 4)] + [0x20]
+      fixed += bytes[(comma + 5)..<(comma + 8)] + [0x20] + Array(century.utf8) + year
+      fixed += bytes[(comma + 11)...]
+      if let seconds = parseFixed(Array(fixed)) { return seconds }
+    }
+    return nil
+  }
+
+  /// "Sun Nov  6 08:49:37 1994"
+  private static func parseAsctime(_ bytes: [UInt8]) -> Int64? {
+    guard bytes.count == 24, bytes[3] == 0x20, bytes[7] == 0x20, bytes[10] == 0x20,
+      bytes[19] == 0x20, bytes[8] != UInt8(ascii: "0")
+    else { return nil }
+    let tens = bytes[8] == 0x20 ? UInt8(ascii: "0") : bytes[8]
+    let fixed = [bytes[..<3], [0x2c, 0x20, tens], bytes[9..<11], bytes[4..<8], bytes[20...]]
+    return parseFixed(Array(fixed.joined()) + [0x20] + bytes[11..<19] + Array(" GMT".utf8))
   }
 
   /// Reads "20130524T000000Z"; nil for anything else.
@@ -50,6 +92,9 @@ enum HTTPDate {
   }
 
   private static let weekdays = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
+  private static let longWeekdays = [
+    "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday",
+  ]
   private static let months = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
   ]
@@ -65,6 +110,10 @@ enum HTTPDate {
       value = value * 10 + Int64(digit - UInt8(ascii: "0"))
     }
     return value
+  }
+
+  private static func month(_ name: ArraySlice<UInt8>) -> Int64? {
+    months.firstIndex { name.elementsEqual($0.utf8) }.map { Int64($0) + 1 }
   }
 
   private static func seconds(

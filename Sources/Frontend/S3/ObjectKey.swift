@@ -41,7 +41,10 @@ struct ObjectKey: Sendable, CustomStringConvertible {
   var isFolder: Bool { description.utf8.last == UInt8(ascii: "/") }
 
   /// The path in the collection, beginning with "/" and without one at its end.
-  var path: String { "/" + (isFolder ? description.dropLast() : description[...]) }
+  var path: String {
+    // By bytes: a Character may be the "/" and what stands before it (U+0600) or behind it (U+0301).
+    "/" + String(Substring(isFolder ? description.utf8.dropLast() : description.utf8[...]))
+  }
 
   /// What stands behind the last "." of the last segment, lower case; empty when there is none.
   var fileExtension: String {

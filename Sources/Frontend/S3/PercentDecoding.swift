@@ -4,8 +4,11 @@ extension PercentEncoding {
   /// The bytes that `text` stands for (RFC 3986 section 2.1); nil when a "%" is not followed by two
   /// hexadecimal digits. A plus is a plus.
   static func decode(_ text: some Sequence<UInt8>) -> [UInt8]? {
+    let text = Array(text)
+    // Most keys are of bytes that stand for themselves.
+    guard text.contains(UInt8(ascii: "%")) else { return text }
     var bytes: [UInt8] = []
-    bytes.reserveCapacity(text.underestimatedCount)
+    bytes.reserveCapacity(text.count)
     var iterator = text.makeIterator()
     while let byte = iterator.next() {
       guard byte == UInt8(ascii: "%") else {

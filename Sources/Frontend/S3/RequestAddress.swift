@@ -61,14 +61,21 @@ struct RequestAddress: Sendable {
     return id
   }
 
+  /// Whether a host, with or without a port, is one of our names.
+  static func isServed(_ host: String, at baseHost: String) -> Bool {
+    host.lowercased().prefix { $0 != ":" } == baseHost
+      || virtualBucket(host: host, baseHost: baseHost) != nil
+  }
+
   /// The bucket that a host name stands for, if it is one; a port says nothing.
   private static func virtualBucket(host: String, baseHost: String) -> String? {
-    let host = host.lowercased()
-    let name = host.prefix { $0 != ":" }
-    let label = name.prefix { $0 != "." }
-    guard name.dropFirst(label.count + 1) == baseHost, CollectionID(label) != nil else {
+    let host = host.utf8
+    guard let dot = host.firstIndex(of: UInt8(ascii: ".")) else { return nil }
+    let rest = host[host.index(after: dot)...].prefix { $0 != UInt8(ascii: ":") }
+    guard rest.count == baseHost.utf8.count, rest.elementsEqual(baseHost.utf8, by: isSame) else {
       return nil
     }
-    return String(label)
+    let label = String(host[..<dot])!.lowercased()
+    return CollectionID(label) == nil ? nil : label
   }
 }

@@ -11,6 +11,7 @@ struct S3Error: Error, Sendable {
     case badRequest = "BadRequest"
     case expectationFailed = "ExpectationFailed"
     case expiredToken = "ExpiredToken"
+    case incompleteBody = "IncompleteBody"
     case internalError = "InternalError"
     case invalidAccessKeyId = "InvalidAccessKeyId"
     case invalidArgument = "InvalidArgument"
@@ -22,6 +23,7 @@ struct S3Error: Error, Sendable {
     case invalidURI = "InvalidURI"
     case keyTooLong = "KeyTooLongError"
     case methodNotAllowed = "MethodNotAllowed"
+    case missingContentLength = "MissingContentLength"
     case noConfiguration = "NoSuchConfiguration"
     case noEncryptionConfiguration = "ServerSideEncryptionConfigurationNotFoundError"
     case noObjectLockConfiguration = "ObjectLockConfigurationNotFoundError"
@@ -61,6 +63,7 @@ struct S3Error: Error, Sendable {
       case .badRequest: (400, "This is not a well-formed HTTP request.")
       case .expectationFailed: (417, "The only expectation that this server meets is 100-continue.")
       case .expiredToken: (403, "The credential has expired.")
+      case .incompleteBody: (400, "The request's body ended before its declared length.")
       case .internalError:
         (500, "The server made a mistake. Please tell its operator the request id.")
       case .invalidAccessKeyId: (403, "This access key id was not issued here.")
@@ -74,6 +77,7 @@ struct S3Error: Error, Sendable {
       case .invalidURI: (400, "The request's path or query can't be understood.")
       case .keyTooLong: (400, "The key is longer than \(Limits.keyBytes) bytes.")
       case .methodNotAllowed: (405, "This method is not allowed against this resource.")
+      case .missingContentLength: (411, "The length of the body must be declared.")
       case .noConfiguration,
         .noEncryptionConfiguration,
         .noObjectLockConfiguration,
@@ -95,7 +99,7 @@ struct S3Error: Error, Sendable {
       case .requestHeaderSectionTooLarge: (431, "The request's headers are too large.")
       case .requestTimeTooSkewed:
         (403, "The request's time is too far from the server's: set the clock right.")
-      case .requestTimeout: (408, "The request did not come in time.")
+      case .requestTimeout: (400, "The request did not come in time.")
       case .requestTooLarge: (413, "The request is too large.")
       case .serviceUnavailable: (503, "Please try again.")
       case .signatureDoesNotMatch:
@@ -111,6 +115,7 @@ struct S3Error: Error, Sendable {
   }
 
   let code: Code
+  let status: Int
   let message: String
   /// Headers of the answer that belong to this error.
   let headers: [(name: String, value: String)]
@@ -121,9 +126,10 @@ struct S3Error: Error, Sendable {
 
   init(
     _ code: Code, _ message: String? = nil, headers: [(name: String, value: String)] = [],
-    details: [(name: String, value: String)] = [], cause: String? = nil
+    details: [(name: String, value: String)] = [], cause: String? = nil, status: Int? = nil
   ) {
     self.code = code
+    self.status = status ?? code.status
     self.message = message ?? code.message
     self.headers = headers
     self.details = details
@@ -151,6 +157,13 @@ extension S3Error {
     S3Error(
       .serviceUnavailable, message,
       headers: [("Retry-After", "\(Limits.retryAfterSeconds)")], cause: cause)
+  }
+
+  /// Too much at once; says when to come back.
+  static func slowDown(_ reason: String) -> S3Error {
+    S3Error(
+      .slowDown, "\(reason) \(Code.slowDown.message)",
+      headers: [("Retry-After", "\(Limits.retryAfterSeconds)")])
   }
 
   static func invalidRange(size: UInt64) -> S3Error {
@@ -227,6 +240,9 @@ extension S3Error {
       case 505: .versionNotSupported
       default: .badRequest
       }
-    self.init(code, "\(code.message) (\(reason))")
+    self.init(
+      code, "\(code.message) (\(reason))",
+      headers: status == 405 ? [("Allow", "DELETE, GET, HEAD, OPTIONS, POST, PUT")] : [],
+      status: status)
   }
 }

@@ -21,15 +21,19 @@ struct SignedRequest: Sendable {
   func verify(
     _ signature: SignatureV4, key: SecretBytes, now: Int64
   ) throws(SignatureFailure) {
-    let unsigned = headers.map { $0.name.lowercased() }
-      .filter { $0.hasPrefix("x-amz-") && !signature.signedHeaders.contains($0) }
-    guard unsigned.isEmpty else { throw .unsignedHeaders(unsigned) }
-    let text = canonicalText(signature)
-    let toSign =
-      "\(SignatureV4.algorithm)\n\(signature.timestamp)\n\(signature.scope.text)\n"
-      + Hex.encode(SHA256.hash(text.utf8))
-    let code = key.withUnsafeBytes { HMACSHA256.authenticate(toSign.utf8, key: $0) }
-    guard constantTimeEqual(code, signature.signature) else { throw .mismatch }
+    try verify(signature, key: KeyedHMACSHA256(key), now: now)
+  }
+
+  /// Verifies `signature` with the signing key of its scope, at `now` (Unix seconds).
+  func verify(
+    _ signature: SignatureV4, key: KeyedHMACSHA256, now: Int64
+  ) throws(SignatureFailure) {
+    let unsigned = headers.filter {
+      Self.isAmazonHeader($0.name) && !signature.covers($0.name)
+    }
+    guard unsigned.isEmpty else { throw .unsignedHeaders(unsigned.map { $0.name.lowercased() }) }
+    let code = textToSign(signature).withUnsafeBytes { key.code(of: $0) }
+    guard code.equals(signature.signature) else { throw .mismatch }
     // After the signature, so that the time is the signer's.
     if let expires = signature.expires {
       guard now < signature.time + expires else { throw .past }
@@ -39,20 +43,61 @@ struct SignedRequest: Sendable {
     }
   }
 
+  private static func isAmazonHeader(_ name: String) -> Bool {
+    var bytes = name.utf8.makeIterator()
+    return "x-amz-".utf8.allSatisfy { wanted in bytes.next().map { isSame($0, wanted) } == true }
+  }
+
+  private func textToSign(_ signature: SignatureV4) -> [UInt8] {
+    var hasher = SHA256()
+    let digest = canonicalRequest(signature).withUnsafeBytes { hasher.digest(of: $0) }
+    var text: [UInt8] = []
+    text.reserveCapacity(192)
+    for part in [
+      SignatureV4.algorithm, "\n", signature.timestamp, "\n", signature.scope.date, "/",
+      signature.scope.region, "/s3/aws4_request\n",
+    ] {
+      text.append(contentsOf: part.utf8)
+    }
+    digest.appendHex(to: &text)
+    return text
+  }
+
   /// The canonical request.
-  func canonicalText(_ signature: SignatureV4) -> String {
-    let decoded = PercentEncoding.decode(path.utf8).map { String(decoding: $0, as: UTF8.self) }
-    let uri = PercentEncoding.path(decoded ?? path)
+  func canonicalRequest(_ signature: SignatureV4) -> [UInt8] {
+    var text: [UInt8] = []
+    text.reserveCapacity(768)
+    text.append(contentsOf: method.utf8)
+    text.append(UInt8(ascii: "\n"))
+    PercentEncoding.append(
+      PercentEncoding.decode(path.utf8) ?? Array(path.utf8), keepingSlash: true, to: &text)
+    text.append(UInt8(ascii: "\n"))
+    appendParameters(to: &text)
+    text.append(UInt8(ascii: "\n"))
+    for name in signature.signedHeaders {
+      text.append(contentsOf: name.utf8)
+      text.append(UInt8(ascii: ":"))
+      appendCanonicalValue(of: name, to: &text)
+      text.append(UInt8(ascii: "\n"))
+    }
+    text.append(UInt8(ascii: "\n"))
+    for (index, name) in signature.signedHeaders.enumerated() {
+      if index > 0 { text.append(UInt8(ascii: ";")) }
+      text.append(contentsOf: name.utf8)
+    }
+    text.append(UInt8(ascii: "\n"))
+    text.append(contentsOf: payloadHash(signature).utf8)
+    return text
+  }
+
+  /// The parameters but for the signature, encoded anew and sorted.
+  private func appendParameters(to text: inout [UInt8]) {
+    guard !query.parameters.isEmpty else { return }
     let parameters = query.parameters.filter { $0.name != "X-Amz-Signature" }
-      .map {
-        (PercentEncoding.component($0.name), PercentEncoding.component($0.value))
-      }
+      .map { (PercentEncoding.component($0.name), PercentEncoding.component($0.value)) }
       .sorted { $0 < $1 }
       .map { "\($0.0)=\($0.1)" }
-    var text = "\(method)\n\(uri)\n\(parameters.joined(separator: "&"))\n"
-    for name in signature.signedHeaders { text += "\(name):\(canonicalValue(of: name))\n" }
-    text += "\n\(signature.signedHeaders.joined(separator: ";"))\n\(payloadHash(signature))"
-    return text
+    text.append(contentsOf: parameters.joined(separator: "&").utf8)
   }
 
   /// The word for the body: what the client says it is, and is held to where bodies are read.
@@ -65,13 +110,23 @@ struct SignedRequest: Sendable {
   }
 
   /// All values of a header, trimmed, spaces and tabs collapsed, joined by commas.
-  private func canonicalValue(of name: String) -> String {
-    headers.filter { isHeader($0.name, name) }
-      .map { header in
-        header.value.utf8.split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
-          .map(Substring.init).joined(separator: " ")
+  private func appendCanonicalValue(of name: String, to text: inout [UInt8]) {
+    var isFirst = true
+    for header in headers where isHeader(header.name, name) {
+      if !isFirst { text.append(UInt8(ascii: ",")) }
+      isFirst = false
+      let start = text.count
+      var isSpaced = false
+      for byte in header.value.utf8 {
+        if byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") {
+          isSpaced = true
+          continue
+        }
+        if isSpaced, text.count > start { text.append(UInt8(ascii: " ")) }
+        isSpaced = false
+        text.append(byte)
       }
-      .joined(separator: ",")
+    }
   }
 
   private static let emptyHash = Hex.encode(SHA256.hash([]))

@@ -132,7 +132,7 @@ private struct Writer {
       throw .tooLong(field: "token", limit: CredentialLimits.tokenBytes)
     }
     guard isToken(text) else { throw .invalid(field: "token") }
-    let packs = text.utf8.allSatisfy(Base64URL.isDigit)
+    let packs = packs(text)
     integer(kind.rawValue | (packs ? TokenCoding.sixBits : .raw).rawValue << 4)
     try time(token.expiresAt, field: "token expiry")
     integer(UInt16(count))
@@ -216,9 +216,12 @@ private struct Reader {
     switch coding {
     case .raw:
       value = try text(count: count, limit: CredentialLimits.tokenBytes)
-      guard isToken(value) else { throw .malformed }
+      guard isToken(value), !packs(value) else { throw .malformed }
     case .sixBits:
-      let text = Base64URL.encode(try take((count * 6 + 7) / 8))
+      let packed = try take((count * 6 + 7) / 8)
+      let spareBits = packed.count * 8 - count * 6
+      guard let last = packed.last, last & (1 << spareBits - 1) == 0 else { throw .malformed }
+      let text = Base64URL.encode(packed)
       // By bytes: walking characters costs as much as the decryption.
       value = String(text[..<text.utf8.index(text.startIndex, offsetBy: count)])
     }
@@ -230,6 +233,9 @@ private struct Reader {
 private func isToken(_ text: String) -> Bool {
   !text.isEmpty && text.utf8.allSatisfy { Base62.isDigit($0) || "-._~+/=".utf8.contains($0) }
 }
+
+/// Whether a token is written with six bits a character.
+private func packs(_ token: String) -> Bool { token.utf8.allSatisfy(Base64URL.isDigit) }
 
 private func isHost(_ text: String) -> Bool {
   !text.isEmpty && text.utf8.allSatisfy { Base62.isDigit($0) || "-.:[]".utf8.contains($0) }

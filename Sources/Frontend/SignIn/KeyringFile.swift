@@ -151,12 +151,20 @@ extension KeyringFile {
     return status
   }
 
+  /// Whether systemd hands the file to this service alone (LoadCredential). Where it does so by an
+  /// access control list, the mode shows the list's mask in place of the group's bits.
+  private static func isCredential(_ path: String) -> Bool {
+    guard let folder = getenv("CREDENTIALS_DIRECTORY") else { return false }
+    return path.hasPrefix(String(cString: folder) + "/")
+  }
+
   private static func contents(
     of descriptor: Int32, path: String
   ) throws(KeyringError) -> [UInt8] {
     let status = try status(of: descriptor, path: path)
     guard status.st_mode & S_IFMT == S_IFREG else { throw .notRegular(path) }
-    guard status.st_mode & 0o077 == 0 else {
+    let foreign: mode_t = isCredential(path) ? 0o007 : 0o077
+    guard status.st_mode & foreign == 0 else {
       throw .notPrivate(path, mode: status.st_mode & 0o777)
     }
     guard status.st_uid == geteuid() || status.st_uid == 0 || geteuid() == 0 else {

@@ -131,8 +131,8 @@ import Reactor
         return SignInFlow.Target(id: id)
       case .expired:
         serviceToken.forget()
-        throw failure(error)
-      default: throw failure(error)
+        throw failure(error, trace)
+      default: throw failure(error, trace)
       }
     }
   }
@@ -186,13 +186,13 @@ import Reactor
       guard let identity = tokens.identity else { throw .unavailable("no identity token") }
       user = try await auth.userInfo(identity, trace: trace)
     } catch {
-      log("signing in", "\(error)")
+      log("signing in", "\(error)", trace)
       throw SignInError(error)
     }
     guard flow.isLast else { return try await secondTrip(flow, tokens, user, request, trace) }
     let credential = try credential(flow, tokens, user)
     try await checkRoot(of: credential, trace)
-    return try finish(flow, credential, as: request.form)
+    return try finish(flow, credential, as: request.form, trace)
   }
 
   /// Finds out with the person's own token what the app could not see, and asks for that.
@@ -208,7 +208,7 @@ import Reactor
           known.id, token: TransferToken(secret: token.secret), trace: trace)
         targets.append(try target(known.id, document))
       } catch {
-        throw failure(error)
+        throw failure(error, trace)
       }
     }
     var reply = try redirect(to: flow.next(targets), request, surplus: [])
@@ -254,19 +254,19 @@ import Reactor
       case .notFound, .denied: throw .noSuchFolder
       case .noAccount: throw .noAccount
       case .signInRequired(let requirements): throw .signInRequired(requirements)
-      default: log("looking at a root folder", "\(error)")
+      default: log("looking at a root folder", "\(error)", trace)
       }
     }
   }
 
   private func finish(
-    _ flow: SignInFlow, _ credential: Credential, as form: AnswerForm
+    _ flow: SignInFlow, _ credential: Credential, as form: AnswerForm, _ trace: UpstreamTrace
   ) throws(SignInError) -> SignInReply {
     let sealed: SealedCredential
     do throws(CredentialError) {
       sealed = try sealer.seal(credential)
     } catch {
-      log("sealing a credential", "\(error)")
+      log("sealing a credential", "\(error)", trace)
       if case .tooLong = error { throw .tooManyCollections }
       throw .unavailable
     }
@@ -282,7 +282,7 @@ import Reactor
     return reply
   }
 
-  private func failure(_ error: GlobusError) -> SignInError {
+  private func failure(_ error: GlobusError, _ trace: UpstreamTrace) -> SignInError {
     switch error {
     case .notFound, .collectionNotFound, .denied: return .noSuchCollection
     case .noHTTPS: return .noHTTPSServer
@@ -290,16 +290,18 @@ import Reactor
     case .signInRequired(let requirements): return .signInRequired(requirements)
     case .noAccount: return .noAccount
     case .addressRefused(let address):
-      log("reaching a collection", address)
+      log("reaching a collection", address, trace)
       return .addressRefused
     case .expired, .unavailable, .invalidRange, .folderTooLarge:
-      log("reading a collection's document", "\(error)")
+      log("reading a collection's document", "\(error)", trace)
       return .unavailable
     }
   }
 
-  private func log(_ what: String, _ error: String) {
-    logger.warning("\(what) failed", metadata: ["error": "\(error)"])
+  private func log(_ what: String, _ error: String, _ trace: UpstreamTrace) {
+    logger.warning(
+      "\(what) failed",
+      metadata: ["error": "\(error)", "request_id": "\(trace.requestID?.description ?? "")"])
   }
 }
 

@@ -43,6 +43,7 @@ struct TokenStore {
   struct Full: Error {}
 
   private let accessTokenLifetime: Int64
+  private let accessTokenBytes: Int
   private let capacity: (codes: Int, tokens: Int)
   private var codes: [String: (authorization: Authorization, expires: Int64)] = [:]
   private var accessTokens: [String: AccessToken] = [:]
@@ -57,9 +58,11 @@ struct TokenStore {
 
   /// `capacity`: codes that wait, and access and refresh tokens alive, each.
   init(
-    accessTokenLifetime: Int64, capacity: (codes: Int, tokens: Int) = (Limits.codes, Limits.tokens)
+    accessTokenLifetime: Int64, accessTokenBytes: Int = LocalGlobusConfiguration.tokenBytes,
+    capacity: (codes: Int, tokens: Int) = (Limits.codes, Limits.tokens)
   ) {
     self.accessTokenLifetime = accessTokenLifetime
+    self.accessTokenBytes = accessTokenBytes
     self.capacity = capacity
   }
 
@@ -133,13 +136,15 @@ struct TokenStore {
       resourceServer: grant.resourceServer, scopes: grant.scopes, identity: grant.identity,
       session: grant.session, issued: now, expires: now + accessTokenLifetime,
       refreshToken: refreshToken)
-    let token = TokenStore.randomToken()
+    let token = TokenStore.randomToken(accessTokenBytes)
     accessTokens[token] = record
     return IssuedToken(accessToken: token, refreshToken: refreshToken, record: record)
   }
 
   /// Opaque and about as long as Globus's own, which start with "Ag".
-  private static func randomToken() -> String { "Ag" + randomText(66) }
+  private static func randomToken(_ bytes: Int = LocalGlobusConfiguration.tokenBytes) -> String {
+    "Ag" + randomText(bytes)
+  }
 
   static func randomText(_ bytes: Int) -> String {
     String(decoding: Base62.encode(Random.bytes(bytes)), as: UTF8.self)

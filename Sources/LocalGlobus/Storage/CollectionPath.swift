@@ -24,8 +24,9 @@ struct CollectionPath: Equatable {
   /// From Transfer's form, in which names that are not UTF-8 are Latin-1 after U+FFFD (Transfer
   /// API, file operations, section 2).
   init(_ text: String) throws(Refusal) {
-    let segments = text.split(separator: "/", omittingEmptySubsequences: false)
-    try self.init(bytes: Array(segments.map(FileName.bytes).joined(separator: [0x2f])))
+    let segments = text.utf8.split(separator: 0x2f, omittingEmptySubsequences: false)
+    try self.init(
+      bytes: Array(segments.map { FileName.bytes(Substring($0)) }.joined(separator: [0x2f])))
   }
 
   private init(bytes: [UInt8]) throws(Refusal) {

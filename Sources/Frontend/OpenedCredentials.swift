@@ -1,0 +1,103 @@
+// OpenedCredentials: unseals access key ids, and remembers for some seconds what it unsealed, so that
+// a client's requests in quick succession unseal their credential once.
+//
+// Invariants: an access key id is remembered by its digest only; what it holds (tokens) goes within
+// `Limits.openedCredentialSeconds` of being unsealed, asked for again or not; nothing forged or
+// malformed is remembered.
+
+import Crypto
+import Reactor
+
+/// A credential that was unsealed, with what was derived from it since.
+@Loop final class OpenedCredential {
+  nonisolated let credential: Credential
+  nonisolated let fingerprint: String
+  /// The signing key that was used last, proved or not.
+  fileprivate var lastKey: SigningKey?
+
+  nonisolated init(_ credential: Credential, fingerprint: String) {
+    self.credential = credential
+    self.fingerprint = fingerprint
+  }
+}
+
+/// A signing key, ready to be used.
+@Loop final class SigningKey {
+  fileprivate let name: SigningKeys.Name
+  fileprivate let secret: SecretBytes
+  fileprivate var isKept = false
+  let keyed: KeyedHMACSHA256
+
+  fileprivate init(_ name: SigningKeys.Name, _ secret: SecretBytes) {
+    self.name = name
+    self.secret = secret
+    keyed = KeyedHMACSHA256(secret)
+  }
+}
+
+@Loop final class OpenedCredentials {
+  private let sealer: CredentialSealer
+  private var hasher = SHA256()
+  private var opened = KeptValues<SHA256Digest, OpenedCredential>(
+    capacity: Limits.openedCredentials)
+  private var isSweeping = false
+  /// What outlives a credential's few seconds here: keys that have proved good.
+  nonisolated let signingKeys = SigningKeys()
+
+  nonisolated init(_ sealer: CredentialSealer) { self.sealer = sealer }
+
+  var count: Int { opened.count }
+
+  /// The credential sealed in `accessKeyID`, expired or not.
+  func open(_ accessKeyID: String) throws(CredentialError) -> OpenedCredential {
+    var text = accessKeyID
+    let digest = text.withUTF8 { hasher.digest(of: UnsafeRawBufferPointer($0)) }
+    let now = Self.now
+    if let known = opened.value(for: digest, now: now) { return known }
+    let credential = OpenedCredential(
+      try sealer.open(accessKeyID), fingerprint: CredentialSealer.fingerprint(of: accessKeyID))
+    opened.keep(credential, for: digest, until: now + Limits.openedCredentialSeconds, now: now)
+    sweepLater()
+    return credential
+  }
+
+  /// The key that signs within `scope` for the credential; `now` are Unix seconds.
+  func key(
+    of accessKeyID: String, _ opened: OpenedCredential, in scope: SignatureV4.Scope, now: Int64
+  ) throws(CredentialError) -> SigningKey {
+    if let last = opened.lastKey, last.name.date == scope.date, last.name.region == scope.region {
+      return last
+    }
+    let name = SigningKeys.Name(
+      fingerprint: opened.fingerprint, date: scope.date, region: scope.region)
+    var secret = signingKeys.key(for: name, now: now)
+    if secret == nil { secret = scope.signingKey(try sealer.secretAccessKey(for: accessKeyID)) }
+    let key = SigningKey(name, secret!)
+    opened.lastKey = key
+    return key
+  }
+
+  /// A signature under the key has verified: it may be kept for longer.
+  func keep(_ key: SigningKey, of opened: OpenedCredential, now: Int64) {
+    guard !key.isKept else { return }
+    key.isKept = true
+    signingKeys.keep(key.secret, for: key.name, until: opened.credential.expiresAt, now: now)
+  }
+
+  /// Seconds of a clock that nobody sets.
+  private static var now: Int64 { Int64(Loop.clockMicroseconds / 1_000_000) }
+
+  /// Lets go of what has ended, also when no request comes any more.
+  private func sweepLater() {
+    guard !isSweeping else { return }
+    isSweeping = true
+    Loop.start { [weak self] in
+      let pause = UInt64(Limits.openedCredentialSeconds) * 1_000
+      // Not slept: the loop ends, and would wait for this to go round until all has ended.
+      while let self, self.opened.count > 0, await Loop.sleep(milliseconds: pause) {
+        self.opened.removeEnded(Self.now)
+      }
+      self?.isSweeping = false
+    }
+  }
+}
