@@ -134,15 +134,12 @@ struct ServeFlags: ParsableArguments {
 
   /// What the command line gave, by flag.
   var given: [String: [String]] {
-    Dictionary(uniqueKeysWithValues: Self.settings(of: self).map { ($0, $1.wrappedValue) })
+    let options = Self.options(of: self) + Self.options(of: limits)
+    return Dictionary(uniqueKeysWithValues: options.map { ($0, $1.wrappedValue) })
   }
 
   /// Every flag that can also stand in the environment and the file: all but --config.
-  static let names = Set(settings(of: ServeFlags()).map(\.name))
-
-  private static func settings(of flags: ServeFlags) -> [(name: String, value: Option<[String]>)] {
-    options(of: flags) + options(of: flags.limits)
-  }
+  static let names = LimitFlags.names.union(options(of: ServeFlags()).map(\.name))
 
   /// Those of one group of flags.
   static func options(of group: some ParsableArguments) -> [(name: String, value: Option<[String]>)]

@@ -94,7 +94,7 @@ class Stage:
         command = [RCLONE, "serve", "s3", "--config", "/dev/null", "--addr", f"127.0.0.1:{port}",
                    "--http-url", f"https://localhost:{self.origin_port}", "--ca-cert",
                    self.authority, "--dir-cache-time", "1h", ":http:"]
-        process = self.processes.run(command, port, stderr=open(self.work / "rclone.log", "w"),
+        process = self.processes.run(command, port, log=self.work / f"{port}.log",
                                      env={**os.environ, "GOMAXPROCS": "1"})
         machine.pin_all(process.pid, machine.SERVER_CORE)
         return Server("rclone", process, port, FOLDER, is_threaded=True)
@@ -116,6 +116,6 @@ class Stage:
         """Its requests are signed; `unsigned()` is the same with another secret."""
         port, command, environment = self.serve(latency)
         process = self.processes.run(command, port, env=environment,
-                                     stderr=open(self.work / f"{port}.log", "w"))
+                                     log=self.work / f"{port}.log")
         machine.pin(process.pid)
         return signed_in("ours", process, port, FOLDER)

@@ -66,7 +66,7 @@ class Bed:
     """What all servers of a module share: stand-in, port, keys, credential."""
 
     def __init__(self, folder, samples):
-        self.folder = folder
+        self.folder, self.samples = folder, samples
         port, operations = free_ports(2)
         self.base_url = f"http://localhost:{port}"
         self.operations = f"http://127.0.0.1:{operations}"

@@ -44,7 +44,7 @@ import Testing
   }
 
   @Test @Loop func placesGoInOrder() async {
-    let crowd = Crowd(Admission(inFlight: 100, perCredential: 2))
+    let crowd = Crowd(Admission(inFlight: 100, perCredential: 2, waitMilliseconds: 600_000))
     for number in 0..<2 { crowd.ask(number) }
     #expect(await crowd.settled(2))
     for number in 2..<10 {
@@ -60,7 +60,8 @@ import Testing
   }
 
   @Test @Loop func othersPassBy() async {
-    let crowd = Crowd(Admission(inFlight: 100, perCredential: 1))
+    let crowd = Crowd(
+      Admission(inFlight: 100, perCredential: 1, waitMilliseconds: 600_000))
     crowd.ask(0)
     crowd.ask(1)
     crowd.ask(2, "another")
@@ -83,7 +84,8 @@ import Testing
   }
 
   @Test @Loop func noMoreWaitThanMay() async {
-    let crowd = Crowd(Admission(inFlight: 10_000, perCredential: 1))
+    let crowd = Crowd(
+      Admission(inFlight: 10_000, perCredential: 1, waitMilliseconds: 600_000))
     let most = 1 + Limits.waitingPerCredential
     for number in 0..<most + 3 { crowd.ask(number) }
     #expect(await crowd.settled(4))
@@ -130,7 +132,7 @@ import Testing
   }
 
   @Test @Loop func credentialsWithoutRequestsAreForgotten() async throws {
-    let admission = Admission(inFlight: 10_000, perCredential: 1)
+    let admission = Admission(inFlight: 10_000, perCredential: 1, waitMilliseconds: 600_000)
     let kept = try await admission.enter("kept")
     for number in 0..<3 * Limits.admissionLines {
       try await admission.enter("\(number)").leave()
