@@ -160,7 +160,8 @@ final class RunningServer: @unchecked Sendable {
     defer { for text in texts { free(UnsafeMutablePointer(mutating: text)) } }
     var config = cr_listener_config(
       host: texts[0], port: port, use_fd: socket >= 0, fd: socket, tls: settings.tls,
-      head_timeout_ms: settings.head, idle_timeout_ms: settings.idle, body_timeout_ms: settings.body,
+      head_timeout_ms: settings.head, idle_timeout_ms: settings.idle,
+      body_timeout_ms: settings.body,
       write_stall_ms: settings.stall, max_connections: settings.connections,
       max_connections_per_address: settings.perAddress, shared_networks: texts[1],
       refusal: texts[2], refusal_len: strlen(texts[2]), proxy_networks: texts[3])
