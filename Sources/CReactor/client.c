@@ -58,6 +58,8 @@ static bool client_set_up_handle(cr_client *client, client_handle *handle) {
   SET(CURLOPT_CLOSESOCKETFUNCTION, client_close_socket);
   SET(CURLOPT_CLOSESOCKETDATA, client);
   SET(CURLOPT_NOSIGNAL, 1L);
+  /* A resolver's thread that hangs is left behind: the loop must not wait for it to end. */
+  SET(CURLOPT_QUICK_EXIT, 1L);
   SET(CURLOPT_NOPROGRESS, 1L);
   SET(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
   SET(CURLOPT_HTTP09_ALLOWED, 0L);
