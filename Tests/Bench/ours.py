@@ -126,6 +126,15 @@ class Processes(contextlib.ExitStack):
         wait_for(port, process)
         return process
 
+    @contextlib.contextmanager
+    def unless_it_fails(self):
+        """Ends all if the block fails; else they go on."""
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
+
     def stand_in(self, base_url, folder, *arguments):
         """Globus with one collection, which is the folder."""
         program = Program("local", "--stand-in-only", "--base-url", base_url,

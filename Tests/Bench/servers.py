@@ -42,10 +42,11 @@ class Stage:
                 for _ in range(0, size, len(NOISE)):
                     file.write(NOISE[:size])
         self.origin_port, self.plain_port = free_ports(2)
-        self.origin = self.start_nginx(
-            "origin", core=machine.LOAD_CORE, PORT=self.origin_port, PLAIN=self.plain_port,
-            FOLDER=self.collection, CERTIFICATE=stem.with_suffix(".pem"),
-            KEY=stem.with_suffix(".key"))
+        with self.processes.unless_it_fails():
+            self.origin = self.start_nginx(
+                "origin", core=machine.LOAD_CORE, PORT=self.origin_port, PLAIN=self.plain_port,
+                FOLDER=self.collection, CERTIFICATE=stem.with_suffix(".pem"),
+                KEY=stem.with_suffix(".key"))
 
     def __enter__(self):
         return self

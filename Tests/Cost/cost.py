@@ -39,6 +39,11 @@ class Counted:
         self.processes = Processes()
 
     def __enter__(self):
+        with self.processes.unless_it_fails():
+            self.start()
+        return self
+
+    def start(self):
         folder = self.work / "collection"
         folder.mkdir()
         (folder / "1k").write_bytes(bytes(1024))
@@ -56,7 +61,6 @@ class Counted:
                                      log=self.work / "log")
         self.server = signed_in("counted", process, port, "")
         self.dumps = 0
-        return self
 
     def __exit__(self, *error):
         self.processes.close()
