@@ -47,6 +47,10 @@ let package = Package(
       ],
       swiftSettings: strict),
 
+    // The smallest server on Reactor, for those who want to write another.
+    .executableTarget(
+      name: "reactor-example", dependencies: ["Reactor"], path: "Examples", swiftSettings: strict),
+
     // What the record costs; scripts/bench runs it.
     .executableTarget(
       name: "audit-bench",

@@ -15,6 +15,7 @@ typedef struct client_handle {
   cr_client *client;
   cr_transfer *transfer; /* NULL in the pool */
   CURL *easy;
+  bool is_plain; /* as a plain GET left it */
   char error[CURL_ERROR_SIZE];
 } client_handle;
 
@@ -51,7 +52,7 @@ typedef struct client_host {
   struct transfer_list queue;         /* those that wait for a place in curl */
   uint32_t transfers;                 /* that point here */
   uint32_t unanswered;                /* of these, those that count against the cap */
-  bool is_ready;
+  bool is_ready, is_idle;
   client_cap cap;
   CURLU *url; /* parsed once; NULL: curl can't make anything of it */
   uint32_t bucket;
@@ -76,6 +77,7 @@ struct cr_client {
   struct transfer_list all; /* every transfer that is not freed */
   struct host_list buckets[LIMIT_HOST_BUCKETS];
   struct host_list ready; /* the hosts of which a transfer may be admitted, whose turn it is first */
+  client_host *last_host; /* that was asked for; NULL: none */
   struct host_list idle;  /* without transfers, longest first */
   uint32_t idle_count;
   uint32_t active, max_active, max_unanswered;

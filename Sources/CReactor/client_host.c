@@ -34,6 +34,7 @@ static bool is_origin(const client_host *host, const char *origin, size_t len) {
 }
 
 static void host_free(cr_client *client, client_host *host) {
+  if (client->last_host == host) client->last_host = NULL;
   TAILQ_REMOVE(&client->buckets[host->bucket], host, bucket_link);
   curl_url_cleanup(host->url);
   free(host);
@@ -70,23 +71,32 @@ void hosts_free(cr_client *client) {
     while (!TAILQ_EMPTY(&client->buckets[i])) host_free(client, TAILQ_FIRST(&client->buckets[i]));
 }
 
-client_host *host_acquire(cr_client *client, const char *url) {
+static client_host *host_find(cr_client *client, const char *url) {
   size_t len = url_origin_len(url);
+  client_host *host = client->last_host; /* most often the same one again */
+  if (host && host->origin_len == len && memcmp(host->origin, url, len) == 0) return host;
   uint32_t bucket = hash_origin(url, len) % LIMIT_HOST_BUCKETS;
-  client_host *host;
   TAILQ_FOREACH(host, &client->buckets[bucket], bucket_link)
-    if (is_origin(host, url, len)) break;
-  if (!host) host = host_new(client, url, len, bucket);
-  else if (host->transfers == 0) {
+    if (is_origin(host, url, len)) return host;
+  return host_new(client, url, len, bucket);
+}
+
+client_host *host_acquire(cr_client *client, const char *url) {
+  client_host *host = host_find(client, url);
+  if (!host) return NULL;
+  if (host->is_idle) {
     TAILQ_REMOVE(&client->idle, host, turn_link);
     client->idle_count--;
+    host->is_idle = false;
   }
-  if (host) host->transfers++;
+  host->transfers++;
+  client->last_host = host;
   return host;
 }
 
 void host_release(cr_client *client, client_host *host) {
   if (--host->transfers > 0) return;
+  host->is_idle = true;
   TAILQ_INSERT_TAIL(&client->idle, host, turn_link);
   if (++client->idle_count <= LIMIT_IDLE_HOSTS) return;
   host = TAILQ_FIRST(&client->idle);

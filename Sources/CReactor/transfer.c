@@ -162,8 +162,10 @@ static bool transfer_complete_head(cr_transfer *t) {
   t->head_complete = true;
   transfer_note_peer(t);
   t->head.address = t->address;
-  if (t->close_on_error && t->head.status >= 400)
+  if (t->close_on_error && t->head.status >= 400) {
     (void)curl_easy_setopt(t->handle->easy, CURLOPT_FORBID_REUSE, 1L);
+    t->handle->is_plain = false;
+  }
   transfer_progressed(t);
   transfer_watch_deadline(t);
   transfer_turn_later(t); /* before others are admitted: its own callbacks come first */

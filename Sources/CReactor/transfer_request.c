@@ -20,17 +20,20 @@ static const char *known_method(const char *method) {
   return NULL;
 }
 
+/* RFC 9110's tchar; also of what is not ASCII none is one. */
 static bool is_token_char(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-         (c && strchr("!#$%&'*+-.^_`|~", c));
+  static const uint64_t set[2] = {0x03ff6cfa00000000, 0x57ffffffc7fffffe};
+  unsigned char byte = (unsigned char)c;
+  return byte < 128 && (set[byte >> 6] >> (byte & 63) & 1);
 }
 
 bool header_value_is_valid(const char *value, size_t len) {
+  unsigned char bad = 0; /* without a way out, so that the compiler can take many bytes at a time */
   for (size_t i = 0; i < len; i++) {
     unsigned char c = (unsigned char)value[i];
-    if ((c < 0x20 && c != '\t') || c == 0x7f) return false;
+    bad |= (unsigned char)(((c < 0x20) & (c != '\t')) | (c == 0x7f));
   }
-  return true;
+  return !bad;
 }
 
 static bool name_is(const char *line, size_t name_len, const char *name) {
@@ -38,10 +41,10 @@ static bool name_is(const char *line, size_t name_len, const char *name) {
 }
 
 /* "Name: value": the name's length, or 0. */
-static size_t header_name_len(const char *line) {
+static size_t header_name_len(const char *line, size_t line_len) {
   size_t len = 0;
   while (is_token_char(line[len])) len++;
-  if (line[len] != ':' || !header_value_is_valid(line + len, strlen(line + len))) return 0;
+  if (line[len] != ':' || !header_value_is_valid(line + len, line_len - len)) return 0;
   if (name_is(line, len, "Content-Length") || name_is(line, len, "Transfer-Encoding")) return 0;
   return len;
 }
@@ -53,8 +56,9 @@ static int check_headers(const cr_transfer_request *from, size_t *count, bool *c
   if (!from->headers || from->headers[from->headers_len - 1] != 0) return CR_EINVALID;
   if (from->headers_len > LIMIT_HEAD_BYTES) return CR_ETOOLARGE;
   const char *end = from->headers + from->headers_len;
-  for (const char *line = from->headers; line < end; line += strlen(line) + 1) {
-    size_t name_len = header_name_len(line);
+  for (const char *line = from->headers, *after; line < end; line = after) {
+    size_t line_len = strlen(line), name_len = header_name_len(line, line_len);
+    after = line + line_len + 1;
     if (name_len == 0) return CR_EINVALID;
     *content_type = *content_type || name_is(line, name_len, "Content-Type");
     if (++*count > LIMIT_HEADERS) return CR_ETOOLARGE;
@@ -153,13 +157,15 @@ CURLcode transfer_configure(cr_transfer *t, client_handle *handle) {
   CURLcode failed = t->host->url ? CURLE_OK : CURLE_URL_MALFORMAT;
 #define SET(option, value) \
   if (failed == CURLE_OK) failed = curl_easy_setopt(easy, option, value)
+  if (failed != CURLE_OK) return failed;
   if (needs_url) SET(CURLOPT_URL, request->url);
   SET(CURLOPT_CURLU, needs_url ? NULL : t->host->url);
   SET(CURLOPT_REQUEST_TARGET, needs_url ? NULL : request->target);
   SET(CURLOPT_HTTPHEADER, request->headers);
   SET(CURLOPT_CONNECTTIMEOUT_MS, (long)t->connect_timeout_ms);
-  /* A resolver's thread that hangs is left behind: the loop must not wait for it to end. */
-  SET(CURLOPT_QUICK_EXIT, 1L);
+  bool is_plain = request->method[0] == 'G' && !t->fresh_connection;
+  if (is_plain && handle->is_plain) return failed;
+  handle->is_plain = false;
   SET(CURLOPT_FRESH_CONNECT, t->fresh_connection ? 1L : 0L);
   SET(CURLOPT_FORBID_REUSE, 0L);
   SET(CURLOPT_DNS_CACHE_TIMEOUT, t->fresh_connection ? 0L : (long)LIMIT_RESOLVED_SECONDS);
@@ -177,5 +183,6 @@ CURLcode transfer_configure(cr_transfer *t, client_handle *handle) {
     default: break;
   }
 #undef SET
+  handle->is_plain = is_plain && failed == CURLE_OK;
   return failed;
 }

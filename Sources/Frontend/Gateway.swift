@@ -66,7 +66,9 @@ import Reactor
   }
 
   /// Counts that an operator asked for a successor, and whether it was refused.
-  public func countReload(isRefused: Bool) { metrics.reloads[isRefused ? 1 : 0] += 1 }
+  public func countReload(isRefused: Bool) {
+    metrics.reloads[isRefused ? 1 : 0] += 1
+  }
 
   private convenience init(
     _ configuration: Configuration, keyring: Keyring, audit: AuditLog, metrics: Metrics,

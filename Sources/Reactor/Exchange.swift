@@ -6,16 +6,17 @@
 
 internal import CReactor
 
-/// How an answer ended.
+/// How an answer ended, and what of it went out.
 public struct Sent: Sendable {
   public enum Outcome: Sendable {
-    /// Every byte was handed to the kernel.
+    /// Every byte was handed to the kernel; whether the client read them is not known.
     case complete
     /// The client reset or closed before the answer was out.
     case clientGone
-    /// The client took no byte for the listener's `writeStallMilliseconds`.
+    /// The client took no byte for `Server.Limits.writeStallMilliseconds`.
     case timeout
-    /// Given up by the server.
+    /// Given up by the server: `Exchange.abort`, a handler that returned without an answer, or the
+    /// loop's end.
     case aborted
   }
   public let outcome: Outcome
@@ -23,7 +24,7 @@ public struct Sent: Sendable {
   public let status: Int
   /// Body bytes handed to the kernel.
   public let bodyBytes: UInt64
-  /// Body bytes read from the client.
+  /// Body bytes read from the client, those that nobody asked for included.
   public let bytesIn: UInt64
   /// When the head and the last byte went out, on `Loop.clockMicroseconds`; 0: never.
   public let firstByteMicroseconds, lastByteMicroseconds: UInt64
@@ -31,27 +32,38 @@ public struct Sent: Sendable {
 
 /// Why a request's body could not be read.
 public enum BodyError: Error, Sendable {
+  /// It is, or says it is, longer than the limit; 413 is the status that fits.
   case tooLarge
+  /// Its chunks are malformed; 400 fits.
   case malformed
-  /// The client sent nothing for the listener's `bodyTimeoutMilliseconds`.
+  /// The client sent nothing for `Server.Limits.bodyTimeoutMilliseconds`; 408 fits.
   case timeout
-  /// The client closed or vanished before the body's end.
+  /// The client closed or vanished before the body's end, or the body was asked for before.
   case interrupted
 }
 
-/// One request, to be answered exactly once.
+/// One request, to be answered exactly once: by `respond`, or by `begin` and then `write` or `relay`
+/// until as many bytes are given as were declared, and `finish`.
+///
+/// A handler (`Server.Handler`) is given one and works on it from one task; at most one call is waited
+/// for at a time. Content-Length, Date and Connection are added to an answer, "100 Continue" is sent
+/// when it is needed, and a body that nobody asked for is dropped. When the client vanishes or takes
+/// nothing for too long, the answer has ended (`sent`): calls that wait return, further ones do
+/// nothing, and the handler's task is cancelled. So a handler need not ask whether anybody is there.
 @Loop public final class Exchange {
+  /// The request's method, target and headers; or, when `head.malformed` is set, why it is none.
   public let head: RequestHead
   /// The numeric address that the connection came from.
   public let peerAddress: String
   /// The client's, as the connection's PROXY header names it; else the peer's.
   public let clientAddress: String
+  /// Whether the connection is encrypted.
   public let isTLS: Bool
   /// The how-manieth connection of its listener this is, from 0; modulo 2^32.
   public let connectionNumber: UInt32
   /// When the request's head was complete: `Loop.wallClockMicroseconds`, `Loop.clockMicroseconds`.
   public let startedAt: (wall: Int64, clock: UInt64)
-  /// How the answer ended, once it has.
+  /// How the answer ended; nil until it has.
   public private(set) var sent: Sent?
 
   private var connection: OpaquePointer?
@@ -81,7 +93,9 @@ public enum BodyError: Error, Sendable {
     }
   }
 
-  /// The request's whole body, of at most `limit` bytes.
+  /// Reads the request's whole body, of at most `limit` bytes, into memory; can be asked for once.
+  /// Returns no bytes for a request without a body. A body that is longer, malformed or late throws,
+  /// and can still be answered; the connection closes after that.
   public func readBody(limit: Int) async throws(BodyError) -> [UInt8] {
     guard let connection else { throw .interrupted }
     guard head.hasBody else { return [] }
@@ -95,9 +109,17 @@ public enum BodyError: Error, Sendable {
     return try result.get()
   }
 
-  /// Answers in one piece, also in place of a begun answer of which no byte went anywhere, and waits
-  /// until it is out. To a HEAD no body is sent, and `length` is
-  /// the Content-Length declared; otherwise it is the body's own.
+  /// Answers in one piece and returns when the answer has ended: when the kernel has all of it, or
+  /// sooner when the client is gone. It may take the place of a begun answer of which no byte went
+  /// anywhere. A second answer, or a status that is not from 200 to 599, is given up as by `abort`.
+  ///
+  /// - Parameters:
+  ///   - headers: without Content-Length, Date and Connection.
+  ///   - body: not sent to a HEAD, nor with status 204 and 304.
+  ///   - length: to a HEAD, the Content-Length that a GET would have; otherwise without meaning, as
+  ///     the body's own is declared.
+  ///   - close: whether the connection closes afterwards. It does so by itself after a malformed
+  ///     request, when the client asks for it, and when the server closes.
   public func respond(
     _ status: Int, _ headers: Headers, body: [UInt8] = [], length: UInt64? = nil,
     close: Bool = false
@@ -116,8 +138,10 @@ public enum BodyError: Error, Sendable {
     return await finish()
   }
 
-  /// Starts an answer whose `length` body bytes follow by `write` or `relay`. False when there is
-  /// nobody to answer any more.
+  /// Starts an answer whose `length` body bytes follow by `write` or `relay`. Its head goes out with
+  /// the first of them: until then `respond` may say something else. An answer to a HEAD, and one of
+  /// 0 bytes, is complete with this. False, and nothing is changed, when there is nobody to answer any
+  /// more or the request has an answer.
   public func begin(_ status: Int, _ headers: Headers, length: UInt64) -> Bool {
     guard let connection else { return false }
     return withResponse(status, headers.lines, length, false) {
@@ -125,7 +149,9 @@ public enum BodyError: Error, Sendable {
     }
   }
 
-  /// Appends body bytes, and waits while the client is slow. False when the answer has ended.
+  /// Appends body bytes, which are taken at once, and waits while more than 256 KiB of them are kept
+  /// for a slow client. False when the answer has ended, or when the bytes are more than was declared;
+  /// in that case none of them is sent.
   public func write(_ bytes: [UInt8]) async -> Bool {
     guard let connection else { return false }
     switch bytes.withUnsafeBytes({ cr_respond_write(connection, $0.baseAddress!, $0.count) }) {
@@ -135,10 +161,19 @@ public enum BodyError: Error, Sendable {
     }
   }
 
-  /// Feeds a transfer's body into the begun answer, dropping its first `skip` bytes, and waits for
-  /// the transfer's end. With `take`, more than 0, it is ended after so many bytes as if that were
-  /// its own good end. `delivered` counts the bytes that the answer took: where a next transfer
-  /// has to go on. `error` is nil when the transfer ended well.
+  /// Feeds a transfer's body into the begun answer and returns at the transfer's end. The bytes never
+  /// enter Swift. The transfer is read no faster than the client takes it; when the client vanishes,
+  /// or this task is cancelled, it ends with the error `.cancelled`. The last byte declared is held
+  /// back until the transfer has ended well, so that a broken one never looks whole.
+  ///
+  /// The answer stays open when bytes are missing: another transfer may go on behind `delivered`, or
+  /// `abort` shows the client that its length can't be kept.
+  ///
+  /// - Parameters:
+  ///   - skip: bytes of the transfer's body to drop first.
+  ///   - take: more than 0: after so many bytes the transfer is ended as if that were its own good
+  ///     end, and its connection closed.
+  /// - Returns: how many bytes the answer took, and why the transfer broke; nil when it ended well.
   public func relay(
     _ transfer: Transfer, skip: UInt64 = 0, take: UInt64? = nil
   ) async -> (delivered: UInt64, error: TransferError?) {
@@ -149,7 +184,8 @@ public enum BodyError: Error, Sendable {
     return await transfer.relay(into: connection, skip: skip, take: take ?? 0)
   }
 
-  /// Waits for the end of the answer.
+  /// Waits for the end of the answer: for a complete one, until the kernel has it. Never returns
+  /// while a begun answer lacks bytes that nobody gives and the client is patient.
   public func finish() async -> Sent {
     await withCheckedContinuation { continuation in
       if let sent {
@@ -160,7 +196,8 @@ public enum BodyError: Error, Sendable {
     }
   }
 
-  /// Gives up on the answer, visibly: the connection is closed, or reset in the midst of a body.
+  /// Gives up on the answer, visibly: the connection is closed, or reset in the midst of a body, so
+  /// that no client takes a part for the whole. Harmless when the answer has ended.
   public func abort() async -> Sent {
     if let connection { cr_respond_abort(connection) }
     return await finish()

@@ -6,15 +6,35 @@
 
 internal import CReactor
 
-/// Why a transfer failed. The message is for logs: it holds no URL and no header.
+/// Why a transfer failed. An answer of any status is none of these.
 public struct TransferError: Error, Sendable, CustomStringConvertible {
   public enum Code: Sendable {
-    case cancelled, invalid, resolveFailed, addressRefused, connectFailed, tlsFailed, timeout
-    case stalled, broken, protocolError, tooLarge
+    /// By the task, `Transfer.cancel`, the client of a relay that vanished, or the loop's end.
+    case cancelled
+    /// The URL, its scheme, the method or a header can't be used. Nothing was sent.
+    case invalid
+    /// The name has no address, or nobody could say.
+    case resolveFailed
+    /// The name has only addresses that `HTTPClient.Configuration` does not allow.
+    case addressRefused
+    case connectFailed
+    /// In the handshake, or the certificate is not trusted.
+    case tlsFailed
+    /// No head within `TransferRequest.firstByteTimeoutMilliseconds`.
+    case timeout
+    /// No body byte for `TransferRequest.stallTimeoutMilliseconds`.
+    case stalled
+    /// The connection ended before the answer did.
+    case broken
+    /// What came is no HTTP answer, or its head is over 64 KiB.
+    case protocolError
+    /// The body is longer than the limit asked for, or than what is relayed into it declared.
+    case tooLarge
   }
   public let code: Code
+  /// For logs: no URL and no header is in it.
   public let message: String
-  /// The peer's numeric address, when it got that far.
+  /// The other server's numeric address; "" when no connection was made.
   public let address: String
 
   public init(_ code: Code, _ message: String, address: String = "") {
@@ -26,18 +46,24 @@ public struct TransferError: Error, Sendable, CustomStringConvertible {
   public var description: String { "\(code): \(message)" }
 }
 
-/// What to ask of another server.
+/// What to ask of another server. Redirects are not followed, and nothing is asked twice.
 public struct TransferRequest: Sendable {
+  /// "GET", "HEAD", "POST", "PUT" or "DELETE".
   public var method: String
-  /// Absolute; the path is sent as it stands.
+  /// Absolute, https unless `HTTPClient.Configuration.allowPlainHTTP`; the path and query are sent as
+  /// they stand, not normalised. At most 16 KiB.
   public var url: String
+  /// Without Host and Content-Length, which are added.
   public var headers: Headers
+  /// Of a POST or PUT; empty otherwise.
   public var body: [UInt8] = []
+  /// For finding the name's addresses and connecting, TLS included, to one of them.
   public var connectTimeoutMilliseconds: UInt32 = 10_000
-  /// From the start to the answer's head.
+  /// From the start, waiting for its turn included, to the answer's head; 0: for ever.
   public var firstByteTimeoutMilliseconds: UInt32 = 60_000
-  /// Between two body bytes.
+  /// Between two body bytes, while the reader of the body is not the one who is slow; 0: for ever.
   public var stallTimeoutMilliseconds: UInt32 = 60_000
+  /// Which connection it goes over.
   public var connection = Connection.any
   /// Close the connection after an answer of status 400 and up: what ails the server may be the
   /// connection's.
@@ -59,9 +85,11 @@ public struct TransferRequest: Sendable {
   }
 }
 
-/// The head of another server's answer.
+/// The head of another server's answer: the final one, not 1xx.
 public struct ResponseHead: Sendable {
   public let status: Int
+  /// As received, but for control bytes in values, which are spaces here. A body is not decoded
+  /// according to Content-Encoding.
   public let headers: Headers
   /// The declared length of the body, if one was declared.
   public let contentLength: UInt64?
@@ -69,29 +97,34 @@ public struct ResponseHead: Sendable {
   public let address: String
 }
 
-/// One kind of upstream: its trust, its addresses, its own pool of connections.
+/// Requests to one kind of server, by HTTP/1.1: whom to trust, what addresses to allow, and a pool of
+/// connections, which are used again. Keep it as long as its transfers: they end with it.
 @Loop public final class HTTPClient {
   public struct Configuration: Sendable {
-    /// PEM; nil: the system's.
+    /// Certificates of trusted authorities, a PEM file; nil: the system's.
     public var caFile: String?
     /// Honour HTTPS_PROXY and NO_PROXY.
     public var useEnvironmentProxy = false
+    /// Whether http URLs are allowed beside https.
     public var allowPlainHTTP = false
-    /// When false only public addresses, and those in `allowedNetworks`, are connected to.
+    /// When false only public addresses, and those in `allowedNetworks`, are connected to, whatever
+    /// a name resolves to.
     public var allowAnyAddress = false
-    /// CIDR texts.
+    /// CIDR texts, such as "10.0.0.0/8" or "fd00::/8".
     public var allowedNetworks: [String] = []
     /// Transfers under way at once, those included whose body nobody reads just now.
     public var maxActive: UInt32 = 64
     /// Of these, those to one host that wait for the answer's head; others wait in order. Nil: as
     /// many as the host's latency asks for.
     public var maxUnansweredPerHost: UInt32?
+    /// Nil: no User-Agent is sent.
     public var userAgent: String?
     public init() {}
   }
 
   private let raw: OpaquePointer
 
+  /// Throws when a network is no CIDR text. Connects nowhere yet.
   public init(_ configuration: Configuration) throws(ReactorError) {
     var raw: OpaquePointer?
     let networks = configuration.allowedNetworks.joined(separator: ",")
@@ -117,8 +150,9 @@ public struct ResponseHead: Sendable {
 
   isolated deinit { cr_client_close(raw) }
 
-  /// Starts a transfer and waits for the answer's head. Cancelling the task cancels the transfer,
-  /// also later, until its body is consumed.
+  /// Starts a transfer and returns with the answer's head, whatever its status; the body waits to be
+  /// consumed. Cancelling the task ends the transfer with `.cancelled`, here and while the body is
+  /// collected or relayed.
   public func start(_ request: TransferRequest) async throws(TransferError) -> Transfer {
     let state = TransferState()
     let result = await withTaskCancellationHandler {
@@ -129,7 +163,7 @@ public struct ResponseHead: Sendable {
     return Transfer(head: try result.get(), state: state)
   }
 
-  /// A whole exchange: the answer's head and its body of at most `limit` bytes.
+  /// `start` and `Transfer.collect` in one: the answer's head and its body of at most `limit` bytes.
   public func fetch(
     _ request: TransferRequest, limit: Int
   ) async throws(TransferError) -> (head: ResponseHead, body: [UInt8]) {
@@ -138,7 +172,9 @@ public struct ResponseHead: Sendable {
   }
 }
 
-/// An answer whose head has come and whose body waits to be consumed.
+/// An answer whose head has come and whose body waits to be consumed, once: by `collect`, by
+/// `Exchange.relay`, or not at all, by `cancel` or by letting go of this object. Until then the
+/// connection is not read beyond its buffers.
 @Loop public final class Transfer {
   public let head: ResponseHead
   private let state: TransferState
@@ -150,14 +186,15 @@ public struct ResponseHead: Sendable {
 
   isolated deinit { state.cancelUnconsumed() }
 
-  /// The whole body, of at most `limit` bytes.
+  /// The whole body, in memory. Throws `.tooLarge` as soon as it is over `limit` bytes, and `.broken`
+  /// when it ends before its declared length.
   public func collect(limit: Int) async throws(TransferError) -> [UInt8] {
     let done = await state.consume { cr_transfer_collect($0, limit) }
     if let error = done.error { throw error }
     return done.body
   }
 
-  /// Ends the transfer. Harmless when it has ended.
+  /// Ends the transfer; whoever waits for it gets `.cancelled`. Harmless when it has ended.
   public func cancel() { state.cancel() }
 
   func relay(

@@ -3,7 +3,8 @@
 // Invariants: no value holds a control byte, so nothing that comes from outside can end a line. The
 // fields are kept as the lines that go over the wire: most are only written and sent.
 
-/// Header fields in order. Names compare without regard to case.
+/// Header fields in order, each name and value a line, several of one name allowed:
+/// `["Content-Type": "text/plain", "ETag": "\"1\""]`. Names compare without regard to case.
 public struct Headers: Sendable, ExpressibleByDictionaryLiteral {
   /// "Name: value\r\n" lines.
   private(set) var lines: [UInt8] = []
@@ -14,7 +15,8 @@ public struct Headers: Sendable, ExpressibleByDictionaryLiteral {
     for (name, value) in elements { add(name, value) }
   }
 
-  /// Appends a field. Control bytes in the value become spaces.
+  /// Appends a field. Control bytes in the value become spaces, so that no value begins another line;
+  /// the name is the caller's own and sent as it stands.
   public mutating func add(_ name: String, _ value: String) {
     let added = name.utf8.count + value.utf8.count + 4
     if lines.isEmpty { lines.reserveCapacity(max(added, Self.usualBytes)) }
@@ -26,7 +28,7 @@ public struct Headers: Sendable, ExpressibleByDictionaryLiteral {
     append(Self.carriageReturn, Self.lineFeed)
   }
 
-  /// All fields.
+  /// All fields in order, names as they were given or received.
   public var fields: [(name: String, value: String)] {
     var fields: [(name: String, value: String)] = []
     forEachLine { name, value in
@@ -40,7 +42,7 @@ public struct Headers: Sendable, ExpressibleByDictionaryLiteral {
     return fields
   }
 
-  /// The first value of that name.
+  /// The first value of that name; nil when there is none.
   public subscript(name: String) -> String? {
     var found: String?
     forEachLine { range, value in

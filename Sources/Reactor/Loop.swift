@@ -7,6 +7,16 @@ internal import CReactor
 internal import Glibc
 
 /// The event loop: one thread for all sockets and all request logic.
+///
+/// What is marked `@Loop` runs there, a piece at a time, so that it shares state without locks and
+/// must never block. `run` starts it, from `main`:
+///
+///     exit(Loop.run {
+///       // servers and clients are made here
+///       return 0
+///     })
+///
+/// Tasks are started with `Loop.start`: one started otherwise leaves the loop's thread when it awaits.
 @globalActor public actor Loop {
   public static let shared = Loop()
 
@@ -15,7 +25,8 @@ internal import Glibc
   }
 
   /// Gives the calling thread to the loop until `main` returns; then everything that is open is
-  /// closed and `main`'s value is returned. Once per process.
+  /// closed, with what is in flight, and `main`'s value is returned. Tasks that have not ended by then
+  /// never go on: wait for them in `main`. Once per process.
   public nonisolated static func run(
     _ main: @escaping @Loop @Sendable () async -> Int32
   ) -> Int32 {
@@ -44,7 +55,8 @@ internal import Glibc
     precondition(failed == 0, "no thread for the loop")
   }()
 
-  /// Starts a task on the loop. The task is cancelled by its owner only.
+  /// Starts a task on the loop: `body` begins in a later turn, and goes on there after every await.
+  /// The task is cancelled by its owner only. From any thread.
   @discardableResult
   public nonisolated static func start(
     _ body: @escaping @Loop @Sendable () async -> Void
@@ -52,7 +64,8 @@ internal import Glibc
     Task(executorPreference: LoopExecutor.shared) { await body() }
   }
 
-  /// Runs `body` on the loop: at once when the caller is on it, else soon.
+  /// Runs `body` on the loop: before this returns when the caller is on it, else soon. From any
+  /// thread.
   public nonisolated static func perform(_ body: @escaping @Loop @Sendable () -> Void) {
     if LoopExecutor.shared.isCurrent {
       assumeIsolated(body)
@@ -69,8 +82,8 @@ internal import Glibc
     }
   }
 
-  /// Suspends for at least `milliseconds`. Returns early, and says so with `false`, when the task
-  /// is cancelled.
+  /// Suspends for at least `milliseconds`, by the monotonic clock. Returns early, and says so with
+  /// `false`, when the task is cancelled.
   @Loop @discardableResult
   public static func sleep(milliseconds: UInt64) async -> Bool {
     let sleeper = Sleeper()
@@ -81,7 +94,8 @@ internal import Glibc
     }
   }
 
-  /// Calls `body` on the loop for each delivery of the signal, until the loop ends.
+  /// Calls `body` on the loop for each delivery of the signal, until the loop ends. The signal then
+  /// does nothing else: SIGTERM no longer ends the process.
   @Loop public static func onSignal(_ number: Int32, _ body: @escaping @Loop () -> Void) {
     // Lives as long as the loop, that is as the process.
     let handler = Unmanaged.passRetained(SignalHandler(body))
@@ -90,7 +104,7 @@ internal import Glibc
     if failed != 0 { handler.release() }
   }
 
-  /// Monotonic clock, microseconds.
+  /// Monotonic clock, microseconds since an arbitrary time. From any thread, as the others.
   public nonisolated static var clockMicroseconds: UInt64 { cr_clock_us() }
   /// Wall clock, microseconds since 1970, UTC.
   public nonisolated static var wallClockMicroseconds: Int64 { cr_wall_clock_us() }

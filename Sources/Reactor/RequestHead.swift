@@ -5,11 +5,14 @@
 
 internal import CReactor
 
-/// The head of a request, or of bytes that could not be taken for one.
+/// The head of a request, or of bytes that could not be taken for one. It may be kept as long as
+/// one likes.
 public struct RequestHead: Sendable {
-  /// Why the bytes are no request: the status that fits and a text for the client.
+  /// Why the bytes are no request.
   public struct Malformed: Sendable, Equatable {
+    /// The status that fits, such as 400, 408 or 431.
     public let status: Int
+    /// What is wrong, in English, for the client; it repeats nothing that was sent.
     public let reason: String
   }
 
@@ -19,15 +22,20 @@ public struct RequestHead: Sendable {
 
   private let bytes: [UInt8]
   private let fields: [Field]
+  /// Upper case, as received: "GET".
   public let method: String
-  /// The request target as received: path and query, percent-encoded.
+  /// The request target as received: path and query, percent-encoded, visible ASCII. Nothing in it is
+  /// decoded or normalised.
   public let target: String
   /// Of a target in absolute form ("http://authority/path") its authority, which then is the Host
   /// header's value too; `target` has the rest.
   public let authority: String?
+  /// Not nil: this is no request. There are then no headers, method and target are as far as they
+  /// could be read, and the connection closes after the answer.
   public let malformed: Malformed?
-  /// The declared body length; nil for a chunked body.
+  /// The declared length of the body in bytes, 0 without one; nil for a chunked body.
   public let contentLength: UInt64?
+  /// Whether a body of at least one byte, or a chunked one, follows.
   public let hasBody: Bool
 
   init(_ head: borrowing cr_head) {
@@ -60,7 +68,8 @@ public struct RequestHead: Sendable {
     bytes[Int(slice.at)..<Int(slice.at + slice.len)]
   }
 
-  /// The first value of the header of that name, in any case.
+  /// The first value of the header of that name (upper or lower case), without white space around
+  /// it; nil when there is none.
   public subscript(name: String) -> String? {
     for field in fields where equalIgnoringCase(slice(field.name), name.utf8) {
       return String(decoding: slice(field.value), as: UTF8.self)

@@ -15,7 +15,8 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
 @Loop public final class TLSIdentity {
   let raw: OpaquePointer
 
-  /// Both are PEM files. Throws when they can't be read or don't belong together.
+  /// Both are PEM files, the certificate's with its chain behind it. Throws when they can't be read or
+  /// don't belong together.
   public init(certificateFile: String, keyFile: String) throws(ReactorError) {
     var raw: OpaquePointer?
     let ticketKeyMilliseconds: UInt64 = 12 * 3_600 * 1_000
@@ -32,20 +33,29 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
   isolated deinit { cr_tls_free(raw) }
 }
 
+/// An HTTP/1.1 server (1.0 clients included) on one address, plain or with TLS 1.2 and 1.3.
+///
+/// Each request gets a task of its own that runs the handler on the loop. A connection carries one
+/// request at a time; requests that a client sends ahead wait for the answers before theirs. A server
+/// lives, whether referenced or not, until `close` and the end of its last connection.
 @Loop public final class Server {
-  /// Handles one request, malformed ones included (`Exchange.head.malformed`), by answering it.
+  /// Handles one request, malformed ones included (`Exchange.head.malformed`), by answering it. It may
+  /// await whatever it likes, but must not block: all requests share its thread. One that returns
+  /// without an answer closes the connection.
   public typealias Handler = @Loop @Sendable (Exchange) async -> Void
 
-  /// What one listener bears; `CReactor/limits.h` has the bounds that nobody needs to change.
+  /// What one listener bears; `CReactor/limits.h` has the bounds that nobody needs to change. A time
+  /// of 0 is for ever.
   public struct Limits: Sendable {
-    /// From a head's first byte to its last, and before the first one.
+    /// From a head's first byte to its last, and before the first one; then the request is malformed,
+    /// with 408.
     public var headTimeoutMilliseconds: UInt32 = 10_000
-    /// Between requests; also before the first one, where it is shorter.
+    /// Between requests; also before the first one, where it is shorter. Then the connection closes.
     public var idleTimeoutMilliseconds: UInt32 = 75_000
     /// Between two reads of a request's body; one that takes longer in all must come with 1 KiB a
-    /// second on average.
+    /// second on average. Else `BodyError.timeout`.
     public var bodyTimeoutMilliseconds: UInt32 = 30_000
-    /// While the client takes nothing of an answer.
+    /// While the client takes nothing of an answer; then `Sent.Outcome.timeout`.
     public var writeStallMilliseconds: UInt32 = 60_000
     /// Over it the longest idle connection is closed for a new one; is none idle, clients wait.
     public var maxConnections: UInt32 = 10_000
@@ -58,11 +68,13 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
   }
 
   public struct Configuration: Sendable {
+    /// An IPv4 or IPv6 address, without brackets, or a name of one; "::" is all of both kinds.
     public var host: String
-    /// 0: a free one.
+    /// 0: a free one, which `Server.port` tells.
     public var port: UInt16
     /// A TCP socket that listens already, in place of host and port; taken over.
     public var socket: Int32?
+    /// Times and numbers of connections.
     public var limits = Limits()
     /// The whole answer, head and body, to clients that are turned away before their request is
     /// read: over `maxConnectionsPerAddress`, or for want of descriptors. None over TLS.
@@ -86,7 +98,8 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
   private var listener: OpaquePointer?
   private var isClosing = false
 
-  /// Listens until `close`. Throws when the address can't be had.
+  /// Listens until `close`. The handler is first called in a later turn of the loop. Throws when the
+  /// address can't be had.
   public init(
     _ configuration: Configuration, tls: TLSIdentity? = nil,
     refused: @escaping Refused = { _, _ in }, handler: @escaping Handler
@@ -159,8 +172,8 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
     guard failed == 0 else { throw ReactorError(message: message) }
   }
 
-  /// Stops accepting. Requests in flight, and the first ones of connections that have had none, are
-  /// answered, then their connections close; `connections` is 0 when all have.
+  /// Stops accepting. Requests in flight, and those that come within a moment, are answered, then
+  /// their connections close; `connections` is 0 when all have.
   public func close() {
     guard let listener, !isClosing else { return }
     isClosing = true

@@ -139,7 +139,7 @@ struct ServeFlags: ParsableArguments {
   }
 
   /// Every flag that can also stand in the environment and the file: all but --config.
-  static let names = Set(options(of: ServeFlags()).map(\.name)).union(LimitFlags.names)
+  static let names = LimitFlags.names.union(options(of: ServeFlags()).map(\.name))
 
   /// Those of one group of flags.
   static func options(of group: some ParsableArguments) -> [(name: String, value: Option<[String]>)]

@@ -7,12 +7,12 @@ import Synchronization
 
 /// What one request's callbacks share.
 private final class ServedRequest {
-  let server: TestServer
+  let server: RunningServer
   let conn: OpaquePointer
   let target: String
   var left = 0
 
-  init(_ server: TestServer, _ conn: OpaquePointer, _ target: String) {
+  init(_ server: RunningServer, _ conn: OpaquePointer, _ target: String) {
     self.server = server
     self.conn = conn
     self.target = target
@@ -90,7 +90,7 @@ private final class ServedRequest {
 }
 
 /// State is the loop thread's, but for `log` and what `init` sets before the thread starts.
-final class TestServer: @unchecked Sendable {
+final class RunningServer: @unchecked Sendable {
   struct Failure: Error { let message: String }
   enum Order: Int {
     case answerHeld = 1
@@ -126,15 +126,7 @@ final class TestServer: @unchecked Sendable {
   fileprivate var held: [ServedRequest] = []
   private(set) var port: UInt16 = 0
 
-  init(
-    host: String = "127.0.0.1", port: UInt16 = 0, socket: Int32 = -1, tls: OpaquePointer? = nil,
-    head: UInt32 = 20_000, idle: UInt32 = 20_000, body: UInt32 = 20_000, stall: UInt32 = 20_000,
-    connections: UInt32 = 1000, perAddress: UInt32 = 0, shared: String = "",
-    refusal: String = "", proxies: String = ""
-  ) throws {
-    let settings = Settings(
-      tls: tls, head: head, idle: idle, body: body, stall: stall, connections: connections,
-      perAddress: perAddress, shared: shared, refusal: refusal, proxies: proxies)
+  init(_ settings: Settings, host: String, port: UInt16, socket: Int32) throws {
     next = Mutex(settings)
     let context = Unmanaged.passUnretained(self).toOpaque()
     let loopCallbacks = cr_loop_callbacks(
@@ -168,14 +160,13 @@ final class TestServer: @unchecked Sendable {
     defer { for text in texts { free(UnsafeMutablePointer(mutating: text)) } }
     var config = cr_listener_config(
       host: texts[0], port: port, use_fd: socket >= 0, fd: socket, tls: settings.tls,
-      head_timeout_ms: settings.head, idle_timeout_ms: settings.idle, body_timeout_ms: settings.body,
+      head_timeout_ms: settings.head, idle_timeout_ms: settings.idle,
+      body_timeout_ms: settings.body,
       write_stall_ms: settings.stall, max_connections: settings.connections,
       max_connections_per_address: settings.perAddress, shared_networks: texts[1],
       refusal: texts[2], refusal_len: strlen(texts[2]), proxy_networks: texts[3])
     return body(&config)
   }
-
-  deinit { stop() }
 
   /// Ends the loop and waits for it. The object may be read afterwards.
   func stop() {
@@ -318,10 +309,48 @@ final class TestServer: @unchecked Sendable {
   }
 }
 
-private func server(_ context: UnsafeMutableRawPointer) -> TestServer {
-  Unmanaged<TestServer>.fromOpaque(context).takeUnretainedValue()
+private func server(_ context: UnsafeMutableRawPointer) -> RunningServer {
+  Unmanaged<RunningServer>.fromOpaque(context).takeUnretainedValue()
 }
 
 private func exchange(_ user: UnsafeMutableRawPointer) -> ServedRequest {
   Unmanaged<ServedRequest>.fromOpaque(user).takeUnretainedValue()
+}
+
+/// A server that ends when the test lets go of it. What the callbacks hold on to is the running
+/// server, so the last to let go, who waits for the loop's end, is never the loop's own thread.
+final class TestServer: Sendable {
+  typealias Failure = RunningServer.Failure
+  private let running: RunningServer
+
+  init(
+    host: String = "127.0.0.1", port: UInt16 = 0, socket: Int32 = -1, tls: OpaquePointer? = nil,
+    head: UInt32 = 20_000, idle: UInt32 = 20_000, body: UInt32 = 20_000, stall: UInt32 = 20_000,
+    connections: UInt32 = 1000, perAddress: UInt32 = 0, shared: String = "",
+    refusal: String = "", proxies: String = ""
+  ) throws {
+    let settings = RunningServer.Settings(
+      tls: tls, head: head, idle: idle, body: body, stall: stall, connections: connections,
+      perAddress: perAddress, shared: shared, refusal: refusal, proxies: proxies)
+    running = try RunningServer(settings, host: host, port: port, socket: socket)
+  }
+
+  deinit { running.stop() }
+
+  var port: UInt16 { running.port }
+  var events: [String] { running.events }
+  func stop() { running.stop() }
+  func order(_ order: RunningServer.Order) { running.order(order) }
+  func listenersClosed() -> Int { running.listenersClosed() }
+  func eventually(_ condition: () -> Bool) -> Bool { running.eventually(condition) }
+  func events(until prefix: String, count: Int = 1) -> [String] {
+    running.events(until: prefix, count: count)
+  }
+  func closeListener(after work: () throws -> Void) rethrows {
+    try running.closeListener(after: work)
+  }
+  @discardableResult
+  func reconfigure(_ change: (inout RunningServer.Settings) -> Void) -> String {
+    running.reconfigure(change)
+  }
 }

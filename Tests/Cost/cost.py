@@ -39,6 +39,11 @@ class Counted:
         self.processes = Processes()
 
     def __enter__(self):
+        with self.processes.unless_it_fails():
+            self.start()
+        return self
+
+    def start(self):
         folder = self.work / "collection"
         folder.mkdir()
         (folder / "1k").write_bytes(bytes(1024))
@@ -52,16 +57,13 @@ class Counted:
         subprocess.run(["strip", "--strip-debug", "-o", program, command[0]], check=True)
         valgrind = ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--separate-threads=yes",
                     f"--callgrind-out-file={self.work}/callgrind", program]
-        self.log = open(self.work / "log", "wb")
         process = self.processes.run([*valgrind, *command[1:]], port, env=environment,
-                                     stderr=self.log)
+                                     log=self.work / "log")
         self.server = signed_in("counted", process, port, "")
         self.dumps = 0
-        return self
 
     def __exit__(self, *error):
         self.processes.close()
-        self.log.close()
 
     def control(self, *words):
         subprocess.run(["callgrind_control", *words, str(self.server.pid)], check=True,
@@ -108,45 +110,48 @@ CASES = {
 }
 
 
-def figures(file):
-    """Instructions and allocations of a request, from callgrind's output."""
-    names = {}
-    callee = None
-    allocations = instructions = 0
-    for line in file.read_text().splitlines():
-        if name := re.match(r"c?fn=\((\d+)\)(?: (.*))?$", line):
-            if name[2]:
-                names[name[1]] = name[2]
-            callee = names[name[1]]
-        elif line.startswith("calls=") and callee.split("'")[0] in ALLOCATORS:
-            allocations += int(line[6:].split()[0])
-        elif line.startswith("summary:"):
-            instructions = int(line.split()[1])
-    return {"instructions": round(instructions / COUNTED),
-            "allocations": round(allocations / COUNTED, 1)}
-
-
-def modules(file):
-    """Instructions of a request by module, those of each function where it is itself."""
-    names, objects, counted = {}, {}, collections.Counter()
-    function = library = ""
-    called = False
+def by_module(file):
+    """Instructions and allocations of the counted requests, from callgrind's output: an instruction
+    counts for the module that it is in, an allocation for the one that asks for it."""
+    names, objects = {}, {}
+    instructions, allocations = collections.Counter(), collections.Counter()
+    place = callee = library = ""
+    is_callee = False
     for line in file.read_text().splitlines():
         if name := re.match(r"(fn|ob|cfn|cob)=\((\d+)\)(?: (.*))?$", line):
             known = names if name[1].endswith("fn") else objects
             if name[3]:
                 known[name[2]] = name[3]
-            if name[1] == "fn":
-                function = known[name[2]]
-            elif name[1] == "ob":
+            if name[1] == "ob":
                 library = known[name[2]]
+            elif name[1] == "fn":
+                place = samples.module(known[name[2]], library)
+            elif name[1] == "cfn":
+                callee = known[name[2]].split("'")[0]
         elif line.startswith("calls="):
-            called = True  # the next line is the callee's
+            if callee in ALLOCATORS:
+                allocations[place] += int(line[6:].split()[0])
+            is_callee = True  # the next line is what the callee took
         elif re.match(r"[-+*\d]", line):
-            if not called:
-                counted[samples.module(function, library)] += int(line.split()[1])
-            called = False
-    return {name: round(count / COUNTED) for name, count in counted.most_common()}
+            if not is_callee:
+                instructions[place] += int(line.split()[1])
+            is_callee = False
+    return instructions, allocations
+
+
+def figures(file):
+    """Instructions and allocations of a request."""
+    instructions, allocations = by_module(file)
+    return {"instructions": round(instructions.total() / COUNTED),
+            "allocations": round(allocations.total() / COUNTED, 1)}
+
+
+def show_modules(name, file):
+    instructions, allocations = by_module(file)
+    print(f"{name}: instructions and allocations")
+    for module, count in instructions.most_common():
+        if count >= COUNTED:
+            print(f"{count / COUNTED:>11,.0f} {allocations[module] / COUNTED:>6.1f}  {module}")
 
 
 def judge(found, allowed):
@@ -180,8 +185,7 @@ def main():
             options.keep.mkdir(parents=True, exist_ok=True)
             for name, file in files.items():
                 shutil.copy(file, options.keep / re.sub(r"\W+", "-", name))
-                print(name, *(f"{count:>11,} {where}" for where, count in modules(file).items()),
-                      sep="\n")
+                show_modules(name, file)
     complaints = judge(found, json.loads(THRESHOLDS.read_text()))
     if options.update:
         THRESHOLDS.write_text(json.dumps(found, indent=2) + "\n")

@@ -239,6 +239,7 @@ class Load:
         """Waits until so many more requests were answered."""
         wanted = len(self.answers) + count
         eventually(lambda: len(self.answers) >= wanted or self.failures, "more answers")
+        assert not self.failures, self.failures[:5]
 
     def __enter__(self):
         for thread in self.threads:

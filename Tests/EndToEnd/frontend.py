@@ -43,12 +43,12 @@ def run(*arguments, **options):
 class Program:
     """A running `local` or `serve`; lines `name=value` of its output are `settings`."""
 
-    def __init__(self, *arguments, environment=None, log=None):
+    def __init__(self, *arguments, environment=None, log=None, program=PROGRAM):
         self.settings = {}
         self.all_settings = []
         self.log = open(log or os.devnull, "ab")
         self.process = subprocess.Popen(
-            [PROGRAM, *map(str, arguments)],
+            [program, *map(str, arguments)],
             stdout=subprocess.PIPE, stderr=self.log, env=environment, text=True,
         )
 

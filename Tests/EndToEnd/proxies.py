@@ -54,6 +54,8 @@ class Nginx:
         main = pathlib.Path("/etc/nginx/nginx.conf").read_text()
         main = substituted(main, {
             "/var/log/nginx": self.logs, "/run/nginx.pid": folder / "pid",
+            # Each worker keeps connections of its own, and a machine may have many cores.
+            "worker_processes auto": "worker_processes 2",
             "/etc/nginx/conf.d/*.conf": pages / "*.conf",
             "include /etc/nginx/sites-enabled/*;": self.temporary(folder)})
         (folder / "nginx.conf").write_text(main + self.end(site))
@@ -177,7 +179,7 @@ class Site:
         ).wait_ready()
         self.collection, self.collections = collections[0], collections
         self.audit_db = folder / "audit.db"
-        self.proxy = None
+        self.proxy = self.frontend = None
 
     def start(self, proxy):
         self.configuration = proxy.frontend
@@ -277,8 +279,9 @@ class Site:
     def stop(self):
         if self.proxy:
             self.proxy.stop()
-        assert self.frontend.stop() == 0
         self.stand_in.stop()
+        if self.frontend:
+            assert self.frontend.stop() == 0
 
 
 def resident_bytes(process):

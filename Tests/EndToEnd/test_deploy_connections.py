@@ -12,13 +12,13 @@ from test_deploy_proxies import COLLECTIONS
                 ids=["nginx", "haproxy"])
 def site(request, tmp_path_factory, authority):
     site = proxies.Site(tmp_path_factory.mktemp("connections"), authority, COLLECTIONS[:1])
+    request.addfinalizer(site.stop)
     (site.samples / "a b+c.txt").write_text("contents")
     with open(site.samples / "large.bin", "wb") as large:
         large.truncate(1 << 30)
     site.start(request.param)
     site.credential = site.sign_in()
-    yield site
-    site.stop()
+    return site
 
 
 def test_the_address_is_the_clients_and_no_other_is_believed(site):

@@ -25,6 +25,7 @@ TARGETS = {
 @pytest.fixture(scope="module", params=[proxies.Nginx, proxies.HAProxy], ids=["nginx", "haproxy"])
 def site(request, tmp_path_factory, authority):
     site = proxies.Site(tmp_path_factory.mktemp("deploy"), authority, COLLECTIONS)
+    request.addfinalizer(site.stop)
     (site.samples / "deep/er").mkdir(parents=True)
     for name in TARGETS:
         (site.samples / name).write_text(name)
@@ -33,8 +34,7 @@ def site(request, tmp_path_factory, authority):
     (site.samples / "page.html").write_text("<p>" + "compressible " * 1000)
     site.start(request.param)
     site.credential = site.sign_in()
-    yield site
-    site.stop()
+    return site
 
 
 def row_of(site, answer):

@@ -123,24 +123,23 @@ class Confined:
         return pathlib.Path(self.log.name).read_text()
 
     def stop(self):
-        if self.process.poll() is None:
-            self.process.terminate()
+        self.stand_in.stop()
+        self.process.terminate()
         code = self.process.wait(timeout=60)
         self.wait_for("STOPPING=1")
         self.manager.close()
-        self.stand_in.stop()
         self.log.close()
-        return code
+        assert code == 0
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory):
+def service(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("confined")
     if os.geteuid() != 0 or not may_mount(folder):
         pytest.skip("a unit's confinement can't be made here: run as root with CAP_SYS_ADMIN")
-    service = Confined(folder).start()
-    yield service
-    assert service.stop() == 0
+    service = Confined(folder)
+    request.addfinalizer(service.stop)
+    return service.start()
 
 
 def test_it_serves_confined(service):

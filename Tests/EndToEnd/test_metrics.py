@@ -54,10 +54,12 @@ class Busy:
                 "GLOBUS_SDK_SERVICE_URL_TRANSFER": self.stand_in.transfer_url,
                 "GLOBUS_CLIENT_ID": self.stand_in.client_id,
                 "GLOBUS_CLIENT_SECRET": self.stand_in.client_secret})
-        self.program.wait_listening(self.base_url).wait_listening(self.operations)
         self.client = requests.Session()
         self.client.trust_env = False  # it would put the environment's trust in place of this
         self.client.verify = str(authority.certificate)
+
+    def sign_in(self):
+        self.program.wait_listening(self.base_url).wait_listening(self.operations)
         self.credential = sign_in(self.base_url, self.collection, session=self.client).json()
         self.client.headers.update(authorization(self.credential))
 
@@ -76,15 +78,16 @@ class Busy:
         raise AssertionError(f"no series {series}")
 
     def close(self):
-        assert self.program.stop() == 0
         self.stand_in.stop()
+        assert self.program.stop() == 0
 
 
 @pytest.fixture(scope="module")
-def busy(tmp_path_factory, authority):
+def busy(request, tmp_path_factory, authority):
     busy = Busy(tmp_path_factory.mktemp("busy"), authority)
-    yield busy
-    busy.close()
+    request.addfinalizer(busy.close)
+    busy.sign_in()
+    return busy
 
 
 def test_requests_and_bytes_are_counted_by_action_and_status(busy):

@@ -129,6 +129,7 @@ struct Answer: Sendable {
   let signIn = ScriptedSignIn()
   let audit: AuditLog
   let metrics = Metrics()
+  let gateway: Gateway
   private let sealer: CredentialSealer
   private let client: HTTPClient
   private let server: Server
@@ -160,10 +161,12 @@ struct Answer: Sendable {
     configuration.trustedProxies = proxies
     let keyring = Keyring.random()
     sealer = try CredentialSealer(keyring: keyring, origin: configuration.baseURL.description)
+    configuration.authURL = "http://127.0.0.1:9"  // nobody's
     let gateway = try Gateway(
       configuration, sealer: sealer, audit: audit, collections: OneCollection(collection),
       signIn: signIn, tokens: ContinuationToken(keyring), metrics: metrics,
       logger: logger)
+    self.gateway = gateway
     server = try Server(Server.Configuration(host: "127.0.0.1", port: 0)) {
       await gateway.handle($0)
     }

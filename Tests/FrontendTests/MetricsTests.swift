@@ -130,6 +130,53 @@ import Testing
   }
 }
 
+@Suite struct OperationsTests {
+  /// What the listener of operations answers.
+  @Loop private func answer(
+    _ operations: Operations, _ path: String
+  ) async throws -> (status: Int, body: String) {
+    let server = try Server(Server.Configuration(host: "127.0.0.1", port: 0)) {
+      await operations.handle($0)
+    }
+    defer { server.close() }
+    var configuration = HTTPClient.Configuration()
+    configuration.allowPlainHTTP = true
+    configuration.allowAnyAddress = true
+    let (head, body) = try await HTTPClient(configuration).fetch(
+      TransferRequest("GET", "http://127.0.0.1:\(server.port)\(path)"), limit: 1 << 20)
+    return (head.status, String(decoding: body, as: UTF8.self))
+  }
+
+  @Loop private func operations(_ bed: GatewayBed, patience: UInt64) throws -> Operations {
+    try Operations(
+      bed.gateway, audit: bed.audit, version: "1.2.3",
+      times: AuthContact.Times(probeMilliseconds: 60_000, patienceMilliseconds: patience)
+    ) { ServiceFacts(connections: 7, acceptedConnections: 9, certificateExpiry: nil) }
+  }
+
+  @Test func readinessFollowsAuthAndTheEnd() async throws {
+    try await onLoop {
+      let bed = try GatewayBed()
+      defer { bed.close() }
+      let patient = try operations(bed, patience: 60_000)
+      #expect(try await answer(patient, "/readyz") == (200, "ready\n"))
+      let impatient = try operations(bed, patience: 0)
+      await Loop.sleep(milliseconds: 2)
+      let silent = try await answer(impatient, "/readyz")
+      #expect(silent.status == 503 && silent.body.hasPrefix("Globus Auth was not reached for "))
+      let metrics = try await answer(impatient, "/metrics").body
+      for line in ["ready 0", "connections 7", "connections_accepted_total 9"] {
+        #expect(metrics.contains("\nglobus_s3_frontend_\(line)\n"))
+      }
+      #expect(!metrics.contains("tls_certificate"))
+      patient.isClosing = true
+      #expect(try await answer(patient, "/readyz") == (503, "the service is closing\n"))
+      #expect(try await answer(patient, "/healthz") == (200, "ok\n"))
+      impatient.isClosing = true
+    }
+  }
+}
+
 @Loop private final class Box {
   var value: Int
   init(_ value: Int) { self.value = value }
