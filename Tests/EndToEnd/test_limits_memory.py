@@ -1,5 +1,5 @@
 """What connections cost that ask nothing, and clients that take nothing: memory stays bounded, and
-others are served. `scripts/soak idle` opens 10,000."""
+others are served. `scripts/soak idle` opens 9,900."""
 
 import os
 
