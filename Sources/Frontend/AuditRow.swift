@@ -7,6 +7,7 @@ import Reactor
 
 @Loop final class AuditRow {
   private(set) var intent: Intent
+  let requestID: String
   let trace = UpstreamTrace()
   private let log: AuditLog
   private let startedAt: UInt64
@@ -16,8 +17,10 @@ import Reactor
     self.log = log
     startedAt = exchange.startedAt.clock
     let head = exchange.head
+    let id = log.newRequest(nowMicroseconds: exchange.startedAt.wall)
+    requestID = id.description
     intent = Intent(
-      requestID: log.newRequest(nowMicroseconds: exchange.startedAt.wall),
+      requestID: id,
       startMicroseconds: exchange.startedAt.wall, method: head.method, operation: "Unknown",
       remoteIP: proxies.client(
         peer: exchange.clientAddress, forwarded: head.values(of: "x-forwarded-for")),
@@ -26,8 +29,6 @@ import Reactor
     intent.host = head["host"]
     intent.range = head["range"]
   }
-
-  var requestID: String { intent.requestID.description }
 
   /// What the request asks for, as far as it could be understood.
   func describe(_ plan: RequestPlan) {

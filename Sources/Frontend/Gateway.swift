@@ -243,7 +243,10 @@ import Reactor
       }
       let reply: Reply
       if let (action, request) = try objectRequest(plan, exchange.head, row.trace) {
-        reply = try await perform(action, on: request, exchange.head)
+        reply =
+          action == .getObject
+          ? try await GetObject.run(request)
+          : try await perform(action, on: request, exchange.head)
       } else {
         reply = try await performOnBucket(plan, row.trace)
       }
@@ -316,7 +319,6 @@ import Reactor
     _ action: Action, on request: ObjectRequest, _ head: RequestHead
   ) async throws(S3Error) -> Reply {
     switch action {
-    case .getObject: return try await GetObject.run(request)
     case .headObject: return try await HeadObject.run(request)
     case .getObjectAttributes:
       return try await GetObjectAttributes.run(

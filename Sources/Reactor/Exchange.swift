@@ -181,7 +181,10 @@ public enum BodyError: Error, Sendable {
       transfer.cancel()
       return (0, TransferError(.cancelled, "the client is gone"))
     }
-    return await transfer.relay(into: connection, skip: skip, take: take ?? 0)
+    let ended = transfer.relay(into: connection, skip: skip, take: take ?? 0)
+    let done =
+      if let ended { ended } else { await withUnsafeContinuation { transfer.whenDone($0) } }
+    return (done.relayedBytes, done.error)
   }
 
   /// Waits for the end of the answer: for a complete one, until the kernel has it. Never returns

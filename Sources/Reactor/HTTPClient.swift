@@ -197,18 +197,18 @@ public struct ResponseHead: Sendable {
   /// Ends the transfer; whoever waits for it gets `.cancelled`. Harmless when it has ended.
   public func cancel() { state.cancel() }
 
-  func relay(
-    into connection: OpaquePointer, skip: UInt64, take: UInt64
-  ) async -> (delivered: UInt64, error: TransferError?) {
-    // C cancels the transfer when the answer ends, so that cancelling the task need not.
-    let attached = state.attach { cr_respond_relay(connection, $0, skip, take) }
-    let done =
-      if let attached { attached } else { await withUnsafeContinuation { state.whenDone($0) } }
-    return (done.relayedBytes, done.error)
+  /// Has C feed the body into the connection's answer. How that ended, if it has: else `whenDone`
+  /// will tell. C cancels the transfer when the answer ends, so that cancelling the task need not.
+  func relay(into connection: OpaquePointer, skip: UInt64, take: UInt64) -> TransferDone? {
+    state.attach { cr_respond_relay(connection, $0, skip, take) }
+  }
+
+  func whenDone(_ continuation: UnsafeContinuation<TransferDone, Never>) {
+    state.whenDone(continuation)
   }
 }
 
-private struct TransferDone: Sendable {
+struct TransferDone: Sendable {
   let error: TransferError?
   let body: [UInt8]
   let relayedBytes: UInt64

@@ -75,6 +75,7 @@ internal import Glibc
   }
 
   /// Enters the loop's isolation from a callback that is known to be on its thread; traps if not.
+  @inline(__always)
   public nonisolated static func assumeIsolated<T>(_ body: @Loop () throws -> T) rethrows -> T {
     precondition(LoopExecutor.shared.isCurrent, "not on the loop's thread")
     return try withoutActuallyEscaping(body) { body in

@@ -20,7 +20,10 @@ enum GetObject {
     if let file = request.remembered {
       let head = try request.head(file)
       if head.status == 304 { return head.reply() }
-      return try await answer(request, head, await read(request, early.range))
+      let reading = await read(request, early.range)
+      // The usual end, in which nothing more is waited for.
+      if let reply = try reply(request, head, reading) { return reply }
+      return try await answer(request, head, reading)
     }
     // A child task: it begins when this one first waits, on the loop like everything, and is
     // cancelled and awaited when this function throws.
