@@ -114,19 +114,8 @@ void conn_lost(cr_conn *conn) {
 bool conn_has_unread(const cr_conn *conn) {
   uv_os_fd_t fd;
   char byte;
-  return conn->in_used > conn->in_at ||
-         (!uv_fileno((const uv_handle_t *)&conn->tcp, &fd) &&
-          recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0);
-}
-
-void conn_retire(cr_conn *conn) {
-  if (conn->state > CONN_IDLE) return;
-  if (conn->requests == 0) {
-    wait_set(conn, WAIT_RETIRED);
-  } else if (!conn_has_unread(conn)) {
-    conn_end(conn, false);
-    if (conn->state == CONN_LINGERING) wait_set(conn, WAIT_LINGER);
-  }
+  return conn->work.queued || (!uv_fileno((const uv_handle_t *)&conn->tcp, &fd) &&
+                               recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0);
 }
 
 void conn_abandon(cr_conn *conn) {
@@ -173,12 +162,11 @@ static bool conn_step(cr_conn *conn) {
 }
 
 static wait_kind conn_waits_for(const cr_conn *conn) {
+  bool closing = conn->listener->closing;
   switch (conn->state) {
-  case CONN_PROXY: return conn->listener->closing ? WAIT_RETIRED : WAIT_PROXY;
-  case CONN_HANDSHAKE: return conn->listener->closing ? WAIT_RETIRED : WAIT_HANDSHAKE;
-  case CONN_IDLE: return conn->listener->closing ? WAIT_RETIRED
-                         : conn->requests       ? WAIT_IDLE
-                                                 : WAIT_FIRST;
+  case CONN_PROXY: return closing && conn->in_used == 0 ? WAIT_IDLE : WAIT_PROXY;
+  case CONN_HANDSHAKE: return closing && !tls_has_begun(conn) ? WAIT_IDLE : WAIT_HANDSHAKE;
+  case CONN_IDLE: return closing || conn->requests ? WAIT_IDLE : WAIT_FIRST;
   case CONN_HEAD: return WAIT_HEAD;
   case CONN_DROPPING: return WAIT_DROP;
   case CONN_LINGERING: return WAIT_LINGER;
@@ -228,10 +216,8 @@ void conn_on_timeout(cr_conn *conn, wait_kind kind) {
     if (!out_settle(conn)) request_finish(conn, CR_SENT_TIMEOUT);
     break;
   case WAIT_FIRST:
-  case WAIT_IDLE: conn_end(conn, false); break;
-  case WAIT_RETIRED:
-    if (conn->state == CONN_IDLE) conn_end(conn, false);
-    else conn_close(conn);
+  case WAIT_IDLE:
+    if (!conn_has_unread(conn)) conn_end(conn, false);
     break;
   default: conn_close(conn); break;
   }

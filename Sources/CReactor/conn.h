@@ -35,7 +35,6 @@ typedef enum {
   WAIT_STALL,
   WAIT_DROP,
   WAIT_LINGER,
-  WAIT_RETIRED, /* for a first request, while the listener closes */
   WAIT_KINDS,
 } wait_kind;
 
@@ -190,8 +189,6 @@ void conn_schedule(cr_conn *conn);
 /* A read or write failed: what is in flight ends with CR_SENT_CLIENT_GONE. */
 void conn_lost(cr_conn *conn);
 void conn_on_timeout(cr_conn *conn, wait_kind kind);
-/* Closes an idle connection; others close after their request, their first one if need be. */
-void conn_retire(cr_conn *conn);
 void conn_abandon(cr_conn *conn); /* the loop ends */
 void conn_evict(cr_conn *conn);   /* closes an idle one at once */
 /* Whether bytes have come that nobody has looked at: closing would lose a request. */
@@ -275,6 +272,7 @@ void peers_leave(cr_conn *conn);
 /* tls.c */
 bool tls_attach(cr_conn *conn);
 void tls_detach(cr_conn *conn);
+bool tls_has_begun(const cr_conn *conn); /* a part of the handshake has come */
 void tls_input(cr_conn *conn, const char *bytes, size_t n);
 /* Goes on after room was made in conn->in. */
 bool tls_can_continue(const cr_conn *conn);

@@ -25,8 +25,8 @@ enum {
   /* After an answer that closes: how long and how much is read so that the client can read it. */
   LIMIT_LINGER_MS = 2000,
   LIMIT_LINGER_BYTES = 64 * 1024,
-  /* How long a connection without a request may stay when its listener closes. */
-  LIMIT_RETIRED_MS = 2000,
+  /* How long a connection may be idle when its listener closes: who is at work comes again within. */
+  LIMIT_RETIRED_IDLE_MS = 1000,
   /* What is read at once where no connection keeps it: ciphertext, lingering bytes. */
   LIMIT_SCRATCH_BYTES = 64 * 1024,
   /* Smallest piece of a queue of answer bytes. */

@@ -135,7 +135,10 @@ static void listener_for_all(cr_listener *l, void (*act)(cr_conn *)) {
 void cr_listener_close(cr_listener *l) {
   if (!l->closing && !l->is_shared) accept_connections(l, LIMIT_BACKLOG);
   listener_stop_accepting(l);
-  listener_for_all(l, conn_retire);
+  uint32_t idle_ms = l->waits[WAIT_IDLE].ms;
+  if (idle_ms == 0 || idle_ms > LIMIT_RETIRED_IDLE_MS)
+    wait_change(l, WAIT_IDLE, LIMIT_RETIRED_IDLE_MS);
+  listener_for_all(l, conn_schedule); /* some wait for something else from now on */
   listener_end_if_unused(l);
 }
 
@@ -193,7 +196,6 @@ static void listener_set_waits(cr_listener *l, const cr_listener_config *config)
   wait_change(l, WAIT_BODY, config->body_timeout_ms);
   wait_change(l, WAIT_STALL, config->write_stall_ms);
   wait_change(l, WAIT_LINGER, LIMIT_LINGER_MS);
-  wait_change(l, WAIT_RETIRED, LIMIT_RETIRED_MS);
 }
 
 static int listener_configure(cr_listener *l, const cr_listener_config *config, char *message) {

@@ -98,8 +98,7 @@ bool head_step(cr_conn *conn) {
     return conn->state != CONN_CLOSING;
   }
   conn->state = n > 0 && n > conn->request->parser.start ? CONN_HEAD : CONN_IDLE;
-  bool over = conn->state == CONN_IDLE && conn->requests > 0 && conn->listener->closing;
-  if (conn->eof || over) conn_end(conn, false);
+  if (conn->eof) conn_end(conn, false);
   return false;
 }
 
@@ -132,7 +131,7 @@ static void request_end(cr_conn *conn) {
     /* The client must see that the answer is cut, also one that reads until the end. */
     conn->reset = request_is_out(conn) && r->outcome != CR_SENT_CLIENT_GONE;
     conn_close(conn);
-  } else if (r->close || conn->dead || conn->listener->closing) {
+  } else if (r->close || conn->dead) { /* not when the listener closes: who was told otherwise */
     bool may_send = r->parser.head.malformed_status || !body_is_over(r);
     conn_end(conn, may_send);
   } else if (!body_is_over(r)) {

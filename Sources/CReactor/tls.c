@@ -161,6 +161,8 @@ void tls_detach(cr_conn *conn) {
   conn->tls = NULL;
 }
 
+bool tls_has_begun(const cr_conn *conn) { return !SSL_in_before(conn->tls->ssl); }
+
 /* The peer broke the protocol: it gets the alert that OpenSSL has queued, and is gone. */
 static void tls_break(cr_conn *conn) {
   ERR_clear_error();

@@ -63,13 +63,18 @@ import Reactor
     throw .slowDown("The service has too many requests under way.")
   }
 
-  /// A place for a request of the credential, to be left when its answer is over.
-  func enter(_ fingerprint: String) async throws(S3Error) -> Line {
+  /// A place for a request of the credential, if there is one now, to be left when its answer is over.
+  func place(for fingerprint: String) -> Line? {
     let line = line(of: fingerprint)
-    guard line.inFlight >= perCredential else {
-      line.inFlight += 1
-      return line
-    }
+    guard line.inFlight < perCredential else { return nil }
+    line.inFlight += 1
+    return line
+  }
+
+  /// A place as `place(for:)` gives it, waited for if need be.
+  func enter(_ fingerprint: String) async throws(S3Error) -> Line {
+    if let line = place(for: fingerprint) { return line }
+    let line = line(of: fingerprint)
     if line.waiting.count < Limits.waitingPerCredential {
       waited += 1
       let waiter = Waiter()

@@ -66,7 +66,9 @@ import Reactor
   }
 
   /// Counts that an operator asked for a successor, and whether it was refused.
-  public func countReload(isRefused: Bool) { metrics.reloads[isRefused ? 1 : 0] += 1 }
+  public func countReload(isRefused: Bool) {
+    metrics.reloads[isRefused ? 1 : 0] += 1
+  }
 
   private convenience init(
     _ configuration: Configuration, keyring: Keyring, audit: AuditLog, metrics: Metrics,
@@ -101,20 +103,38 @@ import Reactor
   /// Answers one request, malformed ones included, and returns when the answer has ended.
   public func handle(_ exchange: Exchange) async {
     metrics.inFlight += 1
-    defer { metrics.inFlight -= 1 }
     let row = AuditRow(exchange, log: audit, proxies: proxies)
-    if let malformed = exchange.head.malformed {
+    let plan = plan(exchange, row)
+    let isRecorded = isRecorded(row)
+    var line: Admission.Line?
+    var answer: Answer
+    if !isRecorded {
+      answer = .refusal(
+        .unavailable("The request can't be recorded now. Please try again.", cause: "no slot"))
+    } else if let plan {
+      answer = await act(plan, exchange, row, &line)
+    } else {
+      let malformed = exchange.head.malformed
+      answer = .refusal(
+        S3Error(malformedStatus: malformed?.status ?? 400, reason: malformed?.reason ?? ""))
+    }
+    let sent = await send(&answer, exchange, row, close: plan == nil)
+    complete(row, sent, &answer, exchange, isRecorded)
+    metrics.inFlight -= 1
+    line?.leave()
+  }
+
+  /// What the request asks for, told to the row as well; nil: it is malformed.
+  private func plan(_ exchange: Exchange, _ row: AuditRow) -> RequestPlan? {
+    guard exchange.head.malformed == nil else {
       row.describeMalformed()
-      let error = S3Error(malformedStatus: malformed.status, reason: malformed.reason)
-      return await respond(exchange, row, isRecorded(row), close: true) { .refusal(error) }
+      return nil
     }
     let plan = RequestPlan(
       exchange.head, baseURL: configuration.baseURL, authenticator: authenticator,
       now: exchange.startedAt.wall / 1_000_000)
     row.describe(plan)
-    var line: Admission.Line?
-    await respond(exchange, row, isRecorded(row)) { await self.act(plan, exchange, row, &line) }
-    line?.leave()
+    return plan
   }
 
   /// Takes the row's slot. Says so in the log when that begins to fail, and when it ends.
@@ -143,16 +163,9 @@ import Reactor
     }
   }
 
-  private func respond(
-    _ exchange: Exchange, _ row: AuditRow, _ isRecorded: Bool, close: Bool = false,
-    _ act: () async -> Answer
-  ) async {
-    var answer =
-      isRecorded
-      ? await act()
-      : .refusal(
-        .unavailable("The request can't be recorded now. Please try again.", cause: "no slot"))
-    let sent = await send(&answer, exchange, row, close: close)
+  private func complete(
+    _ row: AuditRow, _ sent: Sent, _ answer: inout Answer, _ exchange: Exchange, _ isRecorded: Bool
+  ) {
     // Nobody was told anything: the client left while upstream was still asked.
     if sent.status == 0, sent.outcome == .clientGone { answer.facts = AuditRow.Facts() }
     row.complete(sent, answer.facts)
@@ -215,47 +228,74 @@ import Reactor
     _ plan: RequestPlan, _ exchange: Exchange, _ row: AuditRow, _ line: inout Admission.Line?
   ) async -> Answer {
     do throws(S3Error) {
-      if plan.mayReadBody { try await UnusedBody.drop(of: exchange, isRefused: plan.error != nil) }
+      // What need not be waited for is not: an await costs more than most of what is done here.
+      if plan.mayReadBody, exchange.head.hasBody {
+        try await UnusedBody.drop(of: exchange, isRefused: plan.error != nil)
+      }
       if let error = plan.error { throw error }
       try admission.requireRoom(for: metrics.inFlight)
       if plan.action == .authStart || plan.action == .authCallback {
         return await self.signIn(plan, exchange, row)
       }
       if let fingerprint = plan.authentication?.fingerprint {
-        line = try await admission.enter(fingerprint)
+        line = admission.place(for: fingerprint)
+        if line == nil { line = try await admission.enter(fingerprint) }
       }
-      let reply = try await perform(plan, exchange.head, row.trace)
+      let reply: Reply
+      if let (action, request) = try objectRequest(plan, exchange.head, row.trace) {
+        reply = try await perform(action, on: request, exchange.head)
+      } else {
+        reply = try await performOnBucket(plan, row.trace)
+      }
       return Answer(reply: reply, facts: AuditRow.Facts(objectSize: reply.objectSize))
     } catch {
       return .refusal(error)
     }
   }
 
-  private func perform(
+  /// What `plan` asks of an object; nil: it asks it of a bucket, or of the service.
+  private func objectRequest(
     _ plan: RequestPlan, _ head: RequestHead, _ trace: UpstreamTrace
-  ) async throws(S3Error) -> Reply {
-    guard let action = plan.action, let query = plan.query, let who = plan.authentication,
-      let credential = who.credential, let fingerprint = who.fingerprint
-    else { throw S3Error(.internalError, cause: "an action without a credential") }
-    if action == .listBuckets { return Buckets.list(credential) }
-    guard let id = plan.collection else {
-      throw S3Error(.internalError, cause: "an action without a bucket")
-    }
-    let collection = collections.open(id, credential: credential, fingerprint: fingerprint)
-    let root = credential.grant(for: id)?.rootFolder?.description ?? ""
-    let signInURL = { @Sendable [baseURL = configuration.baseURL] in
-      SignInLink(renewing: credential).url(at: baseURL)
-    }
-    if let key = plan.key {
-      let request = ObjectRequest(
-        collection: collection, key: key, path: root + key.path,
+  ) throws(S3Error) -> (Action, ObjectRequest)? {
+    guard let action = plan.action, let key = plan.key, let query = plan.query else { return nil }
+    let bucket = try bucket(plan)
+    return (
+      action,
+      ObjectRequest(
+        collection: bucket.collection, key: key, path: bucket.root + key.path,
         arguments: try ObjectArguments(query: query) { Self.value(of: $0, in: head) },
-        trace: trace, signInURL: signInURL)
-      return try await perform(action, on: request, head)
+        trace: trace, signInURL: bucket.signInURL)
+    )
+  }
+
+  /// A bucket's storage with the credential's rights, and where a person signs in for it.
+  private func bucket(
+    _ plan: RequestPlan
+  ) throws(S3Error) -> (collection: any Collection, root: String, signInURL: @Sendable () -> String)
+  {
+    guard let id = plan.collection, let credential = plan.authentication?.credential,
+      let fingerprint = plan.authentication?.fingerprint
+    else { throw S3Error(.internalError, cause: "an action without a bucket or a credential") }
+    return (
+      collections.open(id, credential: credential, fingerprint: fingerprint),
+      credential.grant(for: id)?.rootFolder?.description ?? "",
+      { [baseURL = configuration.baseURL] in SignInLink(renewing: credential).url(at: baseURL) }
+    )
+  }
+
+  private func performOnBucket(
+    _ plan: RequestPlan, _ trace: UpstreamTrace
+  ) async throws(S3Error) -> Reply {
+    if plan.action == .listBuckets, let credential = plan.authentication?.credential {
+      return Buckets.list(credential)
+    }
+    let (collection, root, signInURL) = try bucket(plan)
+    guard let action = plan.action, let query = plan.query else {
+      throw S3Error(.internalError, cause: "a plan without an action")
     }
     switch action {
-    case .createBucket: return Buckets.create(id)
-    case .listMultipartUploads: return try Buckets.uploads(id, query)
+    case .createBucket: return Buckets.create(collection.id)
+    case .listMultipartUploads: return try Buckets.uploads(collection.id, query)
     case .keepACL: return Reply(status: 200)
     case .probe(let name):
       if let probe = Probe.named(name) { return try Probes.answer(probe) }

@@ -68,7 +68,7 @@ public enum BodyError: Error, Sendable {
 
   private var connection: OpaquePointer?
   private var task: Task<Void, Never>?
-  private var sentContinuations: [CheckedContinuation<Sent, Never>] = []
+  private var sentContinuations: [UnsafeContinuation<Sent, Never>] = []
   private var bodyContinuation: CheckedContinuation<Result<[UInt8], BodyError>, Never>?
   private var roomContinuation: CheckedContinuation<Bool, Never>?
 
@@ -187,7 +187,8 @@ public enum BodyError: Error, Sendable {
   /// Waits for the end of the answer: for a complete one, until the kernel has it. Never returns
   /// while a begun answer lacks bytes that nobody gives and the client is patient.
   public func finish() async -> Sent {
-    await withCheckedContinuation { continuation in
+    if let sent { return sent }
+    return await withUnsafeContinuation { continuation in
       if let sent {
         continuation.resume(returning: sent)
       } else {

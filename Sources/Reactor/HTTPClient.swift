@@ -156,7 +156,7 @@ public struct ResponseHead: Sendable {
   public func start(_ request: TransferRequest) async throws(TransferError) -> Transfer {
     let state = TransferState()
     let result = await withTaskCancellationHandler {
-      await withCheckedContinuation { state.start(request, raw, $0) }
+      await withUnsafeContinuation { state.start(request, raw, $0) }
     } onCancel: {
       Loop.perform { state.cancel() }
     }
@@ -200,7 +200,10 @@ public struct ResponseHead: Sendable {
   func relay(
     into connection: OpaquePointer, skip: UInt64, take: UInt64
   ) async -> (delivered: UInt64, error: TransferError?) {
-    let done = await state.consume { cr_respond_relay(connection, $0, skip, take) }
+    // C cancels the transfer when the answer ends, so that cancelling the task need not.
+    let attached = state.attach { cr_respond_relay(connection, $0, skip, take) }
+    let done =
+      if let attached { attached } else { await withUnsafeContinuation { state.whenDone($0) } }
     return (done.relayedBytes, done.error)
   }
 }
@@ -215,12 +218,13 @@ private struct TransferDone: Sendable {
   private var raw: OpaquePointer?
   private var consumed = false
   private var done: TransferDone?
-  private var headContinuation: CheckedContinuation<Result<ResponseHead, TransferError>, Never>?
-  private var doneContinuation: CheckedContinuation<TransferDone, Never>?
+  // Unsafe ones: each is resumed where it is set to nil, and by nobody else.
+  private var headContinuation: UnsafeContinuation<Result<ResponseHead, TransferError>, Never>?
+  private var doneContinuation: UnsafeContinuation<TransferDone, Never>?
 
   func start(
     _ request: TransferRequest, _ client: OpaquePointer,
-    _ continuation: CheckedContinuation<Result<ResponseHead, TransferError>, Never>
+    _ continuation: UnsafeContinuation<Result<ResponseHead, TransferError>, Never>
   ) {
     guard !Task.isCancelled else {
       return continuation.resume(returning: .failure(TransferError(.cancelled, "cancelled")))
@@ -239,23 +243,31 @@ private struct TransferDone: Sendable {
     }
   }
 
-  func consume(_ attach: (OpaquePointer) -> Int32) async -> TransferDone {
+  /// Has C consume the body. How the transfer ended, if it has: else `whenDone` will tell.
+  func attach(_ consumer: (OpaquePointer) -> Int32) -> TransferDone? {
     if let done { return done }
     guard let raw, !consumed else {
       return TransferDone(
         error: TransferError(.cancelled, "no body to consume"), body: [], relayedBytes: 0)
     }
     consumed = true
-    if attach(raw) != 0 { cr_transfer_cancel(raw) }
+    if consumer(raw) != 0 { cr_transfer_cancel(raw) }
+    return nil
+  }
+
+  /// The end may have come already when the task was moved between executors on its way here.
+  func whenDone(_ continuation: UnsafeContinuation<TransferDone, Never>) {
+    if let done {
+      continuation.resume(returning: done)
+    } else {
+      doneContinuation = continuation
+    }
+  }
+
+  func consume(_ consumer: (OpaquePointer) -> Int32) async -> TransferDone {
+    if let done = attach(consumer) { return done }
     return await withTaskCancellationHandler {
-      // The end may have come already when this task was moved between executors on its way here.
-      await withCheckedContinuation { continuation in
-        if let done {
-          continuation.resume(returning: done)
-        } else {
-          doneContinuation = continuation
-        }
-      }
+      await withUnsafeContinuation { whenDone($0) }
     } onCancel: {
       Loop.perform { self.cancel() }
     }

@@ -61,7 +61,7 @@ internal import Glibc
   public nonisolated static func start(
     _ body: @escaping @Loop @Sendable () async -> Void
   ) -> Task<Void, Never> {
-    Task(executorPreference: LoopExecutor.shared) { await body() }
+    Task(executorPreference: LoopExecutor.shared, operation: body)
   }
 
   /// Runs `body` on the loop: before this returns when the caller is on it, else soon. From any

@@ -172,8 +172,8 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
     guard failed == 0 else { throw ReactorError(message: message) }
   }
 
-  /// Stops accepting. Requests in flight, and the first ones of connections that have had none, are
-  /// answered, then their connections close; `connections` is 0 when all have.
+  /// Stops accepting. Requests in flight, and those that come within a moment, are answered, then
+  /// their connections close; `connections` is 0 when all have.
   public func close() {
     guard let listener, !isClosing else { return }
     isClosing = true

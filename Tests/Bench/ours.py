@@ -91,9 +91,17 @@ def wait_for(port, process):
             return
         except OSError:
             if process.poll() is not None:
-                raise RuntimeError(f"ended: {process.args}") from None
+                raise RuntimeError(f"ended: {process.args}; {log_of(process)}") from None
             time.sleep(0.01)
-    raise RuntimeError(f"does not listen: {process.args}")
+    raise RuntimeError(f"does not listen: {process.args}; {log_of(process)}")
+
+
+def log_of(process):
+    """The end of what it has written to a file for standard error."""
+    try:
+        return pathlib.Path(process.log).read_text(errors="replace")[-2000:]
+    except (AttributeError, OSError):
+        return "no log"
 
 
 def stop(process):
@@ -108,11 +116,24 @@ def stop(process):
 class Processes(contextlib.ExitStack):
     """Started here, ended with the block."""
 
-    def run(self, command, port, **options):
-        process = subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL, **options)
+    def run(self, command, port, log=None, **options):
+        """Starts it and waits until it listens; standard error goes to the file `log`."""
+        with open(log, "wb") if log else contextlib.nullcontext() as stderr:
+            process = subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL,
+                                       stderr=stderr, **options)
+        process.log = log
         self.callback(lambda: process.poll() is None and stop(process))
         wait_for(port, process)
         return process
+
+    @contextlib.contextmanager
+    def unless_it_fails(self):
+        """Ends all if the block fails; else they go on."""
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
 
     def stand_in(self, base_url, folder, *arguments):
         """Globus with one collection, which is the folder."""

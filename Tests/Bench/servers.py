@@ -42,10 +42,11 @@ class Stage:
                 for _ in range(0, size, len(NOISE)):
                     file.write(NOISE[:size])
         self.origin_port, self.plain_port = free_ports(2)
-        self.origin = self.start_nginx(
-            "origin", core=machine.LOAD_CORE, PORT=self.origin_port, PLAIN=self.plain_port,
-            FOLDER=self.collection, CERTIFICATE=stem.with_suffix(".pem"),
-            KEY=stem.with_suffix(".key"))
+        with self.processes.unless_it_fails():
+            self.origin = self.start_nginx(
+                "origin", core=machine.LOAD_CORE, PORT=self.origin_port, PLAIN=self.plain_port,
+                FOLDER=self.collection, CERTIFICATE=stem.with_suffix(".pem"),
+                KEY=stem.with_suffix(".key"))
 
     def __enter__(self):
         return self
@@ -94,7 +95,7 @@ class Stage:
         command = [RCLONE, "serve", "s3", "--config", "/dev/null", "--addr", f"127.0.0.1:{port}",
                    "--http-url", f"https://localhost:{self.origin_port}", "--ca-cert",
                    self.authority, "--dir-cache-time", "1h", ":http:"]
-        process = self.processes.run(command, port, stderr=open(self.work / "rclone.log", "w"),
+        process = self.processes.run(command, port, log=self.work / f"{port}.log",
                                      env={**os.environ, "GOMAXPROCS": "1"})
         machine.pin_all(process.pid, machine.SERVER_CORE)
         return Server("rclone", process, port, FOLDER, is_threaded=True)
@@ -116,6 +117,6 @@ class Stage:
         """Its requests are signed; `unsigned()` is the same with another secret."""
         port, command, environment = self.serve(latency)
         process = self.processes.run(command, port, env=environment,
-                                     stderr=open(self.work / f"{port}.log", "w"))
+                                     log=self.work / f"{port}.log")
         machine.pin(process.pid)
         return signed_in("ours", process, port, FOLDER)

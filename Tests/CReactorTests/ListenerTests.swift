@@ -95,15 +95,36 @@ private func listeningSocket() throws -> (descriptor: Int32, port: UInt16) {
     #expect(answer.statuses == [200] && answer.contains("Connection: close"))
   }
 
-  @Test func aNewConnectionHasAMomentForItsFirstRequestWhenTheListenerCloses() throws {
+  /// An answer that has said otherwise before is kept to.
+  @Test func aConnectionThatWasToldToStayHasAnotherRequest() throws {
     let server = try TestServer()
-    let silent = RawClient(server.port)
-    let client = RawClient(server.port)
+    let client = RawClient(server.port, receiveBuffer: 8192)
+    client.send("GET /big?20000000 HTTP/1.1\r\nHost: a\r\n\r\n")
+    _ = server.events(until: "wait")
     server.order(.closeListener)
     _ = server.events(until: "listener closed")
+    #expect(!client.receiveAnswer(body: 20_000_000).prefix(200).contains("Connection: close"))
     client.send(request)
     let answer = client.receiveText()
     #expect(answer.statuses == [200] && answer.contains("Connection: close"))
+  }
+
+  @Test(arguments: [20_000, 0]) func whoIsAtWorkComesAgainWhenTheListenerCloses(_ idle: UInt32)
+    throws
+  {
+    let server = try TestServer(idle: idle)
+    let silent = RawClient(server.port)
+    let new = RawClient(server.port)
+    let known = RawClient(server.port)
+    known.send(request)
+    #expect(known.receiveAnswer(body: 15).statuses == [200])
+    server.order(.closeListener)
+    _ = server.events(until: "listener closed")
+    for client in [new, known] {
+      client.send(request)
+      let answer = client.receiveText()
+      #expect(answer.statuses == [200] && answer.contains("Connection: close"))
+    }
     #expect(silent.receive().end == .closed)
     #expect(server.listenersClosed() == 1)
   }

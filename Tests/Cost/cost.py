@@ -39,6 +39,11 @@ class Counted:
         self.processes = Processes()
 
     def __enter__(self):
+        with self.processes.unless_it_fails():
+            self.start()
+        return self
+
+    def start(self):
         folder = self.work / "collection"
         folder.mkdir()
         (folder / "1k").write_bytes(bytes(1024))
@@ -52,16 +57,13 @@ class Counted:
         subprocess.run(["strip", "--strip-debug", "-o", program, command[0]], check=True)
         valgrind = ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--separate-threads=yes",
                     f"--callgrind-out-file={self.work}/callgrind", program]
-        self.log = open(self.work / "log", "wb")
         process = self.processes.run([*valgrind, *command[1:]], port, env=environment,
-                                     stderr=self.log)
+                                     log=self.work / "log")
         self.server = signed_in("counted", process, port, "")
         self.dumps = 0
-        return self
 
     def __exit__(self, *error):
         self.processes.close()
-        self.log.close()
 
     def control(self, *words):
         subprocess.run(["callgrind_control", *words, str(self.server.pid)], check=True,

@@ -73,6 +73,7 @@ class Site:
     def __init__(self, folder, tls=False):
         self.folder = folder
         self.tls = tls
+        self.servers = []
         samples = folder / "samples"
         samples.mkdir()
         (samples / "example.txt").write_text("An object in a Globus collection.\n")
@@ -108,6 +109,9 @@ class Site:
             "GLOBUS_CLIENT_SECRET": self.stand_in.client_secret}
 
     def close(self):
+        for server in self.servers:
+            if server.process.poll() is None:  # of a test that failed
+                server.kill()
         self.stand_in.stop()
 
     # ---- files ----
@@ -137,8 +141,10 @@ class Site:
     def start(self, database, *flags, log=None, sockets=(), names=None, **environment):
         log = log or self.folder / "log"
         log.write_bytes(b"")
-        return Server(["--config", self.config, "--audit-db", database, *flags],
-                      {**self.environment, **environment}, log, sockets, names)
+        server = Server(["--config", self.config, "--audit-db", database, *flags],
+                        {**self.environment, **environment}, log, sockets, names)
+        self.servers.append(server)
+        return server
 
     @contextlib.contextmanager
     def server(self, database, *flags, **environment):
@@ -239,6 +245,7 @@ class Load:
         """Waits until so many more requests were answered."""
         wanted = len(self.answers) + count
         eventually(lambda: len(self.answers) >= wanted or self.failures, "more answers")
+        assert not self.failures, self.failures[:5]
 
     def __enter__(self):
         for thread in self.threads:

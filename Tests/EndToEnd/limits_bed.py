@@ -76,6 +76,13 @@ def memory(server):
     return int(re.search(r"RssAnon:\s+(\d+)", text)[1]) * 1024
 
 
+def heap(server):
+    """The part of it that the loop's thread allocates from, in bytes."""
+    text = pathlib.Path(f"/proc/{server.process.pid}/smaps").read_text()
+    part = text[text.index("[heap]"):]
+    return int(re.search(r"Anonymous:\s+(\d+)", part)[1]) * 1024
+
+
 def cpu_seconds(server):
     fields = pathlib.Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / 100

@@ -108,7 +108,15 @@ class StrictBed:
                 "--audit-strangers-per-minute", 1_000_000, *more, *flags,
                 environment=environment, log=folder / f"{name}.log"))
             self.doors[name] = Door(name, port, context, database, self)
-        for server, port in zip(self.servers, (plain, tls)):
+        try:
+            self.begin(base_url, (plain, tls))
+        except BaseException:
+            for program in [*self.servers, self.stand_in]:
+                program.kill()
+            raise
+
+    def begin(self, base_url, ports):
+        for server, port in zip(self.servers, ports):
             server.wait_listening(f"http://localhost:{port}")
         self.credential = sign_in(base_url, self.collection).json()
         self.signature = "".join(

@@ -41,7 +41,7 @@ def secure_site(tmp_path_factory):
 def test_an_upgrade_under_load_refuses_nobody(request, speaking, database):
     """The old ends, then the new starts, as systemd does; clients wait in the socket's backlog."""
     site = request.getfixturevalue(speaking)
-    with listening(site.port) as held, Load(site, fresh=4) as load:
+    with listening(site.port) as held, Load(site, fresh=3, keeping=3) as load:
         for number in range(3):
             server = site.start(database, log=site.folder / f"log-{number}", sockets=[held])
             load.wait_more(100)

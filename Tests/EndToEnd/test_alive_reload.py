@@ -3,11 +3,13 @@
 import json
 import os
 import shutil
+import socket
+import ssl
 
 import pytest
 
 from alive_bed import LARGE, Load, Site
-from audit_bed import rows
+from audit_bed import eventually, rows
 from frontend import audit_row, run, sign_in
 
 
@@ -134,6 +136,25 @@ def test_settings_of_the_file_hold_anew(site, serving, database):
     serving.reload()
     refused = site.get()
     assert refused.status_code == 403 and "--allow-private-upstream" in refused.text
+
+
+def test_the_proxy_protocol_is_asked_for_anew(site, serving, database):
+    site.configure(trusted_proxy="127.0.0.0/8", proxy_protocol="trusted")
+    assert serving.reload().endswith(" notice reloaded")
+    with pytest.raises((ConnectionError, ssl.SSLError)):
+        site.certificate_seen()  # without a PROXY header
+    context = ssl.create_default_context(cafile=site.authority.certificate)
+    with socket.create_connection(("127.0.0.1", site.port), timeout=30) as plain:
+        plain.sendall(b"PROXY TCP4 203.0.113.9 203.0.113.1 1 2\r\n")
+        with context.wrap_socket(plain, server_hostname="localhost") as wrapped:
+            wrapped.sendall(site.request())
+            assert wrapped.recv(100).startswith(b"HTTP/1.1 200 ")
+    site.configure()
+    serving.reload()
+    assert site.get().status_code == 200
+    addresses = [row["remote_ip"] for row in eventually(
+        lambda: rows(database)[1:] and rows(database), "two rows")]
+    assert addresses == ["203.0.113.9", "127.0.0.1"]
 
 
 def test_a_secret_in_a_file_is_read_again(site, serving, tmp_path):

@@ -219,8 +219,8 @@ cr_listener_counts cr_listener_count(const cr_listener *listener);
 int cr_listener_reconfigure(cr_listener *listener, const cr_listener_config *config,
                             char *message);
 /* Stops accepting, after what came through until now. Every answer from now on closes its
- * connection; idle connections close at once, those that have not had a request yet after a moment.
- * The listener is freed when the last of them is closed. */
+ * connection; idle ones close when they have been idle for a moment, most of them at once. The
+ * listener is freed when the last of them is closed. */
 void cr_listener_close(cr_listener *listener);
 
 /* Certificate chain and private key, PEM files. TLS 1.2 and 1.3. Reference-counted: free with

@@ -58,27 +58,31 @@ extension Reply {
         object.first.transfer.cancel()
         return (await exchange.finish(), nil)
       }
-      let (delivered, failure) = await feed(exchange, object)
+      let part = object.first
+      let end = await exchange.relay(part.transfer, skip: part.skip, take: part.take)
+      if end.error == nil, end.delivered == object.length { return (await exchange.finish(), nil) }
+      let (delivered, failure) = await goOn(exchange, object, after: end)
       guard let failure else { return (await exchange.finish(), nil) }
       if delivered == 0, exchange.sent == nil { return (nil, failure) }
       return (await exchange.abort(), failure)
     }
   }
 
-  /// Relays the object's bytes, going on with another transfer where one broke. `failure` says why
-  /// not all of them could be delivered; nil: they were.
-  @Loop private func feed(
-    _ exchange: Exchange, _ object: ObjectBody
+  /// Goes on with another transfer where one broke. `failure` says why not all of the object's bytes
+  /// could be delivered; nil: they were.
+  @Loop private func goOn(
+    _ exchange: Exchange, _ object: ObjectBody,
+    after first: (delivered: UInt64, error: TransferError?)
   ) async -> (delivered: UInt64, failure: TransferError?) {
     var part = object.first
+    var end = first
     var delivered: UInt64 = 0
     var broken: [String] = []
     while true {
-      let (count, error) = await exchange.relay(part.transfer, skip: part.skip, take: part.take)
-      delivered += count
-      if error == nil, delivered == object.length { return (delivered, nil) }
+      delivered += end.delivered
+      if end.error == nil, delivered == object.length { return (delivered, nil) }
       let failure =
-        error ?? TransferError(.broken, "\(delivered) of \(object.length) bytes came")
+        end.error ?? TransferError(.broken, "\(delivered) of \(object.length) bytes came")
       guard failure.canBeResumed, exchange.sent == nil else { return (delivered, failure) }
       guard broken.count < Limits.resumes else {
         return (delivered, failure.adding("gone on with often enough"))
@@ -90,6 +94,7 @@ extension Reply {
       case .failure(let failed):
         return (delivered, failure.adding("not gone on with: \(failed.reason)"))
       }
+      end = await exchange.relay(part.transfer, skip: part.skip, take: part.take)
     }
   }
 }
