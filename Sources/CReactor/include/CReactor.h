@@ -379,7 +379,7 @@ int cr_transfer_collect(cr_transfer *transfer, size_t max);
 /* on_done(CANCELLED) follows in a later turn. Harmless when it is ending already. */
 void cr_transfer_cancel(cr_transfer *transfer);
 
-/* libuv, libcurl, OpenSSL and zlib as loaded, "libuv 1.44.2, libcurl 7.88.1, …". Pure. */
+/* libuv, libcurl and OpenSSL as loaded, "libuv 1.44.2, libcurl 7.88.1, …". Pure. */
 const char *cr_library_versions(void);
 /* The commit that CR_BUILD_COMMIT named when this was compiled, else "". Pure. */
 const char *cr_build_commit(void);
