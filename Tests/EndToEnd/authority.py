@@ -37,9 +37,9 @@ class Authority:
                 "-subj", f"/CN={name}", "-days", "30",
                 "-addext", "basicConstraints=critical,CA:TRUE")
 
-    def context(self, name="localhost", address="127.0.0.1", start="20200101000000Z",
-                end="20991231235959Z", versions=None):
-        """A TLS server's context with a certificate for `name` that is valid from start to end."""
+    def files(self, name="localhost", address="127.0.0.1", start="20200101000000Z",
+              end="20991231235959Z"):
+        """A certificate for `name` that is valid from start to end, and its key."""
         stem = self.folder / f"{name}-{end}"
         certificate, key, request = (stem.with_suffix(f".{part}") for part in ("pem", "key", "csr"))
         if not certificate.exists():
@@ -48,6 +48,12 @@ class Authority:
             openssl("ca", "-batch", "-notext", "-config", self.folder / "ca.conf",
                     "-cert", self.certificate, "-keyfile", self.folder / "ca.key",
                     "-in", request, "-out", certificate, "-startdate", start, "-enddate", end)
+        return certificate, key
+
+    def context(self, name="localhost", address="127.0.0.1", start="20200101000000Z",
+                end="20991231235959Z", versions=None):
+        """A TLS server's context with such a certificate."""
+        certificate, key = self.files(name, address, start, end)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         if versions:
             context.set_ciphers("ALL:@SECLEVEL=0")

@@ -166,9 +166,7 @@ class Site:
         self.base_url = f"https://{NAME}:{self.tls}"
         self.operations = f"http://127.0.0.1:{self.operations_port}"
         self.ca = authority.certificate
-        authority.context()
-        self.certificate, self.key = (
-            next(authority.folder.glob(f"localhost-2099*.{kind}")) for kind in ("pem", "key"))
+        self.certificate, self.key = authority.files()
         self.context = ssl.create_default_context(cafile=self.ca)
         self.samples = folder / "samples"
         self.samples.mkdir()

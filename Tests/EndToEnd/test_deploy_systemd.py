@@ -26,11 +26,14 @@ INSTALLED = "/usr/local/bin/globus-s3-frontend"
 
 
 def test_systemd_finds_nothing_wrong_with_the_units(tmp_path):
+    program = tmp_path / "program"  # a path without spaces
+    program.symlink_to(PROGRAM)
     for unit in UNITS.iterdir():
-        text = unit.read_text().replace(INSTALLED, str(PROGRAM))
+        text = unit.read_text().replace(INSTALLED, str(program))
         (tmp_path / unit.name).write_text(text)
     checked = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", *tmp_path.iterdir()],
+        ["systemd-analyze", "verify", "--man=no",
+         *(tmp_path / unit.name for unit in UNITS.iterdir())],
         capture_output=True, text=True, timeout=60)
     assert checked.returncode == 0 and not checked.stderr, checked.stderr
 

@@ -158,8 +158,7 @@ def test_clients_that_vanish(rig, database, key, stage):
 
 
 def test_clients_that_vanish_from_a_handshake(rig, authority, key, tmp_path):
-    authority.context("localhost")
-    [certificate] = authority.folder.glob("localhost-2099*.pem")
+    certificate, private_key = authority.files()
     trust = ssl.create_default_context(cafile=authority.certificate)
     hello = ssl.MemoryBIO()
     with pytest.raises(ssl.SSLWantReadError):
@@ -188,7 +187,7 @@ def test_clients_that_vanish_from_a_handshake(rig, authority, key, tmp_path):
 
     database = tmp_path / "audit.db"
     with rig.server(database, "--tls-cert", certificate,
-                    "--tls-key", certificate.with_suffix(".key")) as server:
+                    "--tls-key", private_key) as server:
         for stage in [before_or_within, after_the_hello, after_it, within_the_body_of_a_request]:
             made = check(rig, server, stage, rig)
     outcomes = [row["outcome"] for row in rows(database)]

@@ -37,9 +37,7 @@ class Busy:
         port, operations = free_ports(2)
         self.base_url = f"https://localhost:{port}"
         self.operations = f"http://127.0.0.1:{operations}"
-        authority.context()
-        certificate, key = (next(authority.folder.glob(f"localhost-*.{kind}"))
-                            for kind in ("pem", "key"))
+        certificate, key = authority.files()
         self.stand_in = Program("local", "--stand-in-only", "--directory", samples,
                                 "--base-url", self.base_url).wait_ready()
         self.collection = self.stand_in.collection
