@@ -145,6 +145,8 @@ uint64_t conn_body_remaining(const cr_conn *conn) {
 
 size_t conn_body_room(const cr_conn *conn) {
   if (!answer_can(conn, ANSWER_BEGUN) || conn->request->room_wanted) return 0;
+  /* Over it by what TLS said by itself: nobody would tell when there is room again. */
+  if (conn->out_bytes >= LIMIT_WRITE_HIGH_BYTES) return 1;
   return LIMIT_WRITE_HIGH_BYTES - conn->out_bytes;
 }
 

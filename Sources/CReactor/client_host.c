@@ -176,7 +176,12 @@ void host_on_answer(cr_transfer *t) {
     cap_on_answer(&t->host->cap, t->round, (uint64_t)(answered_us - sent_us),
                   uv_now(&t->client->loop->uv));
   }
-  host_uncount(t);
+  if (t->is_counted) {
+    host_uncount(t);
+    return;
+  }
+  host_update(t->client, t->host); /* the cap may have moved all the same */
+  if (t->host->is_ready) client_pump_later(t->client);
 }
 
 uint64_t host_check_stuck(cr_transfer *t, uint64_t now_ms) {

@@ -245,7 +245,8 @@ bool out_settle(cr_conn *conn);
 
 /* wait.c */
 void wait_set(cr_conn *conn, wait_kind kind); /* a new deadline, also when the kind is the same */
-/* Another duration for all that wait, from when they began to. */
+/* Another duration for all that wait, from when they began to; those that waited for ever have to
+ * be asked by conn_work what they wait for. */
 void wait_change(cr_listener *listener, wait_kind kind, uint32_t ms);
 void listener_arm(cr_listener *listener, uint64_t deadline);
 void listener_on_timer(uv_timer_t *timer);

@@ -224,11 +224,22 @@ static int listener_configure(cr_listener *l, const cr_listener_config *config, 
   return CR_OK;
 }
 
+/* Who waited for ever may have a time now. */
+static void conn_schedule_timeless(cr_conn *conn) {
+  if (conn->wait == WAIT_NONE) conn_schedule(conn);
+}
+
 int cr_listener_reconfigure(cr_listener *l, const cr_listener_config *config, char *message) {
   message[0] = '\0';
+  if (l->closing) {
+    snprintf(message, CR_MESSAGE_BYTES, "the listener is closed");
+    return CR_ESTATE;
+  }
   int result = listener_configure(l, config, message);
-  if (result == CR_OK) listener_resume(l);
-  return result;
+  if (result != CR_OK) return result;
+  listener_for_all(l, conn_schedule_timeless);
+  listener_resume(l);
+  return CR_OK;
 }
 
 static int listener_take_socket(cr_listener *l, const cr_listener_config *config, char *message) {

@@ -107,8 +107,10 @@ static void body_read(cr_conn *conn) {
   } else if (body_is_complete(r, result)) {
     r->body = BODY_OVER;
     body_settle(r, CR_OK);
-  } else if (conn->eof || conn->dead || body_is_too_slow(conn)) {
+  } else if (conn->eof || conn->dead) {
     body_fail(conn, CR_ESTATE);
+  } else if (body_is_too_slow(conn)) {
+    body_fail(conn, CR_ETIMEOUT);
   }
 }
 

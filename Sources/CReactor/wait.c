@@ -3,6 +3,7 @@
  *   - A connection waits for one thing at a time. All that wait for the same thing have the same
  *     duration, so a list in order of arrival is in order of deadline: setting one costs two
  *     pointer moves, and the timer looks at the lists' first members only.
+ *   - Who waits for ever is in no list.
  *   - The timer is never moved to a later time; when it fires early it is armed anew.
  */
 #include "conn.h"
@@ -39,7 +40,8 @@ void wait_set(cr_conn *conn, wait_kind kind) {
 
 void wait_change(cr_listener *l, wait_kind kind, uint32_t ms) {
   wait_list *list = &l->waits[kind];
-  for (cr_conn *conn = list->first; conn && ms; conn = conn->wait_next)
+  while (list->first && ms == 0) wait_remove(list->first);
+  for (cr_conn *conn = list->first; conn; conn = conn->wait_next)
     conn->deadline = conn->deadline - list->ms + ms;
   list->ms = ms;
   if (list->first) listener_arm(l, list->first->deadline);

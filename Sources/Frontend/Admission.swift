@@ -13,15 +13,22 @@ import Reactor
   @Loop final class Line {
     fileprivate var inFlight = 0
     fileprivate var waiting: [Waiter] = []
+    fileprivate var most: Int {
+      didSet { fill() }
+    }
 
-    nonisolated fileprivate init() {}
+    nonisolated fileprivate init(most: Int) { self.most = most }
 
     /// Gives the place that `enter` gave to who waits longest.
     func leave() {
-      while !waiting.isEmpty {
-        if waiting.removeFirst().end(true) { return }
-      }
       inFlight -= 1
+      fill()
+    }
+
+    private func fill() {
+      while inFlight < most, !waiting.isEmpty {
+        if waiting.removeFirst().end(true) { inFlight += 1 }
+      }
     }
   }
 
@@ -38,10 +45,12 @@ import Reactor
       perCredential: Int(configuration.maxRequestsPerCredential))
   }
 
-  /// Holds for requests from now on; who waits already keeps waiting for a place.
+  /// Holds from now on: for who waits, too, and where fewer are allowed than have a place, as soon
+  /// as enough have left theirs.
   func limit(as configuration: Configuration) {
     inFlight = Int(configuration.maxRequestsInFlight)
     perCredential = Int(configuration.maxRequestsPerCredential)
+    for line in lines.values { line.most = perCredential }
   }
 
   /// Credentials that are remembered.
@@ -66,7 +75,7 @@ import Reactor
   /// A place for a request of the credential, if there is one now, to be left when its answer is over.
   func place(for fingerprint: String) -> Line? {
     let line = line(of: fingerprint)
-    guard line.inFlight < perCredential else { return nil }
+    guard line.inFlight < line.most else { return nil }
     line.inFlight += 1
     return line
   }
@@ -92,7 +101,7 @@ import Reactor
     if lines.count >= Limits.admissionLines {
       lines = lines.filter { $0.value.inFlight > 0 }
     }
-    let line = Line()
+    let line = Line(most: perCredential)
     lines[fingerprint] = line
     return line
   }

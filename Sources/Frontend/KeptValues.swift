@@ -13,7 +13,8 @@ struct KeptValues<Name: Hashable, Value> {
   private var entries: [Name: Entry] = [:]
   /// From the oldest to the newest.
   private var order: [Name] = []
-  private var nextEnd = Int64.max
+  /// When the next of them ends.
+  private(set) var nextEnd = Int64.max
 
   init(capacity: Int) { self.capacity = capacity }
 

@@ -87,14 +87,21 @@ import Reactor
   /// Seconds of a clock that nobody sets.
   private static var now: Int64 { Int64(Loop.clockMicroseconds / 1_000_000) }
 
+  /// Until that second has begun.
+  private static func milliseconds(until second: Int64) -> UInt64 {
+    let now = Int64(Loop.clockMicroseconds / 1_000)
+    return UInt64(max(second * 1_000 - now, 1))
+  }
+
   /// Lets go of what has ended, also when no request comes any more.
   private func sweepLater() {
     guard !isSweeping else { return }
     isSweeping = true
     Loop.start { [weak self] in
-      let pause = UInt64(Limits.openedCredentialSeconds) * 1_000
       // Not slept: the loop ends, and would wait for this to go round until all has ended.
-      while let self, self.opened.count > 0, await Loop.sleep(milliseconds: pause) {
+      while let self, self.opened.count > 0,
+        await Loop.sleep(milliseconds: Self.milliseconds(until: self.opened.nextEnd))
+      {
         self.opened.removeEnded(Self.now)
       }
       self?.isSweeping = false

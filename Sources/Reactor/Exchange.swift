@@ -162,9 +162,10 @@ public enum BodyError: Error, Sendable {
   }
 
   /// Feeds a transfer's body into the begun answer and returns at the transfer's end. The bytes never
-  /// enter Swift. The transfer is read no faster than the client takes it; when the client vanishes,
-  /// or this task is cancelled, it ends with the error `.cancelled`. The last byte declared is held
-  /// back until the transfer has ended well, so that a broken one never looks whole.
+  /// enter Swift. The transfer is read no faster than the client takes it; when the answer ends early,
+  /// since the client vanishes or by `abort`, it ends with the error `.cancelled`. A cancelled task
+  /// goes on waiting, so that no byte is left uncounted. The last byte declared is held back until the
+  /// transfer has ended well, so that a broken one never looks whole.
   ///
   /// The answer stays open when bytes are missing: another transfer may go on behind `delivered`, or
   /// `abort` shows the client that its length can't be kept.

@@ -9,7 +9,7 @@ internal import CReactor
 /// Why a transfer failed. An answer of any status is none of these.
 public struct TransferError: Error, Sendable, CustomStringConvertible {
   public enum Code: Sendable {
-    /// By the task, `Transfer.cancel`, the client of a relay that vanished, or the loop's end.
+    /// By the task, `Transfer.cancel`, the early end of the answer it was relayed into, or the loop's.
     case cancelled
     /// The URL, its scheme, the method or a header can't be used. Nothing was sent.
     case invalid
@@ -152,7 +152,7 @@ public struct ResponseHead: Sendable {
 
   /// Starts a transfer and returns with the answer's head, whatever its status; the body waits to be
   /// consumed. Cancelling the task ends the transfer with `.cancelled`, here and while the body is
-  /// collected or relayed.
+  /// collected.
   public func start(_ request: TransferRequest) async throws(TransferError) -> Transfer {
     let state = TransferState()
     let result = await withTaskCancellationHandler {

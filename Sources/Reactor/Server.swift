@@ -165,7 +165,7 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
   public func reconfigure(
     _ configuration: Configuration, tls: TLSIdentity? = nil
   ) throws(ReactorError) {
-    guard let listener else { return }
+    guard let listener, !isClosing else { return }
     let (failed, message) = configuration.withConfig(tls) { config in
       withMessage { cr_listener_reconfigure(listener, config, $0) }
     }

@@ -83,11 +83,12 @@ import Reactor
     identity = try running.identity()
     for address in running.listen {
       servers.append(
-        // Requests come in a later turn of the loop, when the gateway is there.
+        // Requests come in a later turn of the loop, when the gateway is there, unless what is still
+        // to be opened can't be: who has connected meanwhile finds the connection closed.
         try Server(
           running.configuration(of: address), tls: identity,
-          refused: { [self] in self.gateway!.connectionRefused(peer: $0, reason: $1) }
-        ) { [self] in await self.gateway!.handle($0) })
+          refused: { [self] in self.gateway?.connectionRefused(peer: $0, reason: $1) }
+        ) { [self] in await self.gateway?.handle($0) })
     }
     if running.baseURLFollowsListener, let server = servers.first,
       let url = BaseURL("http://localhost:\(server.port)")

@@ -148,7 +148,7 @@ private let refusal = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n
       usleep(5000)
     }
     let events = server.events(until: "sent")
-    #expect(events.contains("body \(CR_ESTATE.rawValue) 0"))
+    #expect(events.contains("body \(CR_ETIMEOUT.rawValue) 0"))
     #expect(events.last?.hasPrefix("sent ok 400 0 in ") == true)
     #expect(client.receiveText().contains("Connection: close"))
   }

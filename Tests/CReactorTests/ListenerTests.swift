@@ -155,6 +155,24 @@ private func listeningSocket() throws -> (descriptor: Int32, port: UInt16) {
     #expect(second.receive().end == .closed)
   }
 
+  @Test func forEverCanBecomeATimeAndATimeForEver() throws {
+    let server = try TestServer(idle: 0)
+    let client = RawClient(server.port)
+    client.send(request)
+    #expect(client.receiveAnswer(body: 15).statuses == [200])
+    server.reconfigure { $0.idle = 300 }
+    server.reconfigure { $0.idle = 0 }
+    #expect(client.receive(atLeast: 1, patience: 600).end == .waiting)
+    server.reconfigure { $0.idle = 50 }
+    #expect(client.receive().end == .closed)
+    let held = RawClient(server.port)
+    held.send("GET /hold HTTP/1.1\r\nHost: a\r\n\r\n")
+    _ = server.events(until: "request", count: 2)
+    server.order(.closeListener)
+    _ = server.events(until: "listener closed")
+    #expect(server.reconfigure { $0.idle = 20 } == "reconfigured \(CR_ESTATE.rawValue)")
+  }
+
   @Test func manyConnectionsComeAndGo() throws {
     let server = try TestServer()
     for _ in 0..<5 {

@@ -103,6 +103,36 @@ private typealias Request = ClientRun.Request
     #expect(transfers.map(\.body) == ["one", "one", "two", "one"])
   }
 
+  /// One handle of curl's goes from host to host; what it repeats goes to the last one's, never with
+  /// a credential to the one before.
+  @Test(arguments: [true, false])
+  func aRequestThatIsRepeatedGoesToItsOwnHost(byReset: Bool) {
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    let other = Upstream(answer: answer)
+    let dying = Upstream { peer in
+      while peer.readHead() != nil {
+        if peer.upstreamHeads == 2 { return byReset ? peer.reset() : peer.close() }
+        peer.send(answer)
+      }
+    }
+    let run = ClientRun()
+    run.stopsWhenDone = false
+    let order = [other, dying, other, dying, other]
+    func next(_ number: Int) {
+      guard number < order.count else { return cr_loop_stop(run.loop) }
+      let request = Request(headers: ["X-Secret: \(number)"])
+      run.start(
+        "\(number)", order[number].url("/\(number)"), request,
+        whenDone: { _ in next(number + 1) })
+    }
+    next(0)
+    run.run()
+    #expect(run.events == (0..<5).flatMap { ["\($0) head 200", "\($0) done ok"] })
+    #expect(other.heads.map { $0.prefix(6) } == ["GET /0", "GET /2", "GET /4"])
+    #expect(dying.heads.map { $0.prefix(6) } == ["GET /1", "GET /3", "GET /3"])
+    #expect(dying.heads.allSatisfy { $0.contains("Host: 127.0.0.1:\(dying.port)\r\n") })
+  }
+
   @Test(arguments: [(200, 1), (399, 1), (400, 3), (404, 3), (503, 3)])
   func connectionsOfErrorsAreClosedWhereThatIsAsked(status: Int, connections: Int) {
     let upstream = Upstream(answer: "HTTP/1.1 \(status) X\r\nContent-Length: 0\r\n\r\n")

@@ -73,6 +73,19 @@ def test_85_a_body_that_does_not_come(door, framing, body):
     door.check_healthy()
 
 
+def test_85_a_body_that_drips(door):
+    """Each byte is in time; all of them are too slow."""
+    with door.connect() as wire:
+        wire.send(door.render(signed(b"Content-Length: 1000", method=b"PUT")))
+        drip(wire, b"x" * 200)
+        answer = wire.answer()
+        assert (answer.status, answer.code) == (400, "RequestTimeout")
+        assert answer.headers["Connection"] == "close"
+    row = door.rows([answer.request_id])[answer.request_id]
+    assert (row["status"], row["error_code"]) == (400, "RequestTimeout")
+    door.check_healthy()
+
+
 def test_85_a_stranger_s_body_that_does_not_come(door):
     """It is answered at once; what is left of it is waited for as long as any body is."""
     with door.connect() as wire:

@@ -83,6 +83,31 @@ import Testing
     #expect(crowd.served.last == 5)
   }
 
+  @Test @Loop func anotherNumberHoldsForWhoWaits() async {
+    let crowd = Crowd(Admission(inFlight: 100, perCredential: 1, waitMilliseconds: 600_000))
+    for number in 0..<8 {
+      crowd.ask(number)
+      while crowd.admission.waited < number { await Loop.sleep(milliseconds: 1) }
+    }
+    #expect(await crowd.settled(1))
+    var configuration = Configuration(
+      baseURL: BaseURL("http://localhost")!, clientID: "", clientSecret: "")
+    configuration.maxRequestsPerCredential = 4
+    crowd.admission.limit(as: configuration)
+    #expect(await crowd.settled(4))
+    configuration.maxRequestsPerCredential = 2
+    crowd.admission.limit(as: configuration)
+    for _ in 0..<2 { crowd.leaveOne() }
+    #expect(crowd.served == [0, 1, 2, 3] && crowd.admission.place(for: "one") == nil)
+    crowd.leaveOne()
+    #expect(await crowd.settled(5))
+    for _ in 0..<2 { crowd.leaveOne() }
+    #expect(await crowd.settled(7))
+    crowd.leaveOne()
+    #expect(await crowd.settled(8))
+    #expect(crowd.served == Array(0..<8))
+  }
+
   @Test @Loop func noMoreWaitThanMay() async {
     let crowd = Crowd(
       Admission(inFlight: 10_000, perCredential: 1, waitMilliseconds: 600_000))

@@ -215,7 +215,8 @@ uint32_t cr_listener_connections(const cr_listener *listener);
 uint32_t cr_listener_accepted(const cr_listener *listener);
 cr_listener_counts cr_listener_count(const cr_listener *listener);
 /* From now on `config` holds, but for host, port and fd: TLS for new connections, times also for
- * those that are waiting, from when they began to. */
+ * those that are waiting, from when they began to (from now on where that was for ever). Not once
+ * it is closed: CR_ESTATE. */
 int cr_listener_reconfigure(cr_listener *listener, const cr_listener_config *config,
                             char *message);
 /* Stops accepting, after what came through until now. Every answer from now on closes its
@@ -378,7 +379,7 @@ int cr_transfer_collect(cr_transfer *transfer, size_t max);
 /* on_done(CANCELLED) follows in a later turn. Harmless when it is ending already. */
 void cr_transfer_cancel(cr_transfer *transfer);
 
-/* libuv, libcurl, OpenSSL and zlib as loaded, "libuv 1.44.2, libcurl 7.88.1, …". Pure. */
+/* libuv, libcurl and OpenSSL as loaded, "libuv 1.44.2, libcurl 7.88.1, …". Pure. */
 const char *cr_library_versions(void);
 /* The commit that CR_BUILD_COMMIT named when this was compiled, else "". Pure. */
 const char *cr_build_commit(void);
