@@ -70,7 +70,9 @@ def module(symbol, file):
         swift = SWIFT.match(symbol)
         if swift:
             return symbol[swift.end():swift.end() + int(swift[1])]
-        return "Swift runtime" if symbol.startswith(("$s", "$S")) else "CReactor"
+        # CReactor is C: what is mangled as C++ is the runtime's, in a program that has it inside.
+        is_runtime = symbol.startswith(("$s", "$S", "swift", "_swift", "_Z")) or "::" in symbol
+        return "Swift runtime" if is_runtime else "CReactor"
     if name.startswith(("libswift", "lib_Foundation", "libFoundation")):
         return "Swift runtime"
     if name.startswith(("libssl", "libcrypto")):

@@ -14,8 +14,8 @@ enum GlobusError: Error, Sendable, Equatable {
   /// The access token is not accepted any more (401, or a redirect to a sign-in).
   case expired
   /// Globus wants a new sign-in, with these: missing consent, or a session that is too old or of the
-  /// wrong kind.
-  case signInRequired(SignInRequirements)
+  /// wrong kind. Indirect, because every await that may throw an error keeps room for the largest.
+  indirect case signInRequired(SignInRequirements)
   /// The storage has no account for this person, which no sign-in changes.
   case noAccount
   /// Globus or the collection asks to slow down; seconds if it said how many.
