@@ -72,5 +72,8 @@ def test_one_answer_for_each_request(strict, own, name):
         assert (row["status"], row["error_code"]) == (answer.status, answer.code)
     assert [row["request_id"] for row in sorted(found.values(), key=lambda row: row["id"])] == asked
     others = [row for row in rows(door.database) if row["request_id"] not in before | seen.keys()]
-    assert all(row["object_key"] == "example.txt" and row["status"] == 200 for row in others)
+    # The bed's own sign-in may have become visible since.
+    odd = [row for row in others if (row["object_key"], row["status"]) != ("example.txt", 200)
+           and row["operation"] not in ("AuthStart", "AuthCallback")]
+    assert not odd, f"DIFFERENTIAL_SEED={SEED}"
     assert sum(answer.status == 404 for answer in seen.values()) > COUNT / 10
