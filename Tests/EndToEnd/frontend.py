@@ -4,10 +4,12 @@ Nothing here knows how the program works inside: it reads the lines that `local`
 as a browser would, and asks the audit by its command.
 """
 
+import contextlib
 import http.client
 import json
 import os
 import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -25,11 +27,16 @@ PROGRAM = os.environ.get(
 
 
 def free_ports(count):
-    """Ports that nothing listens on; for programs that must know their port before they start."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
+    """Ports that nothing listens on; for programs that must know their port before they start.
+
+    Below those that the kernel gives to connections, so that none of these takes one meanwhile.
+    """
+    ports = []
+    while len(ports) < count:
+        port = random.randrange(12_000, 32_000)
+        with contextlib.suppress(OSError):
+            socket.create_server(("127.0.0.1", port)).close()
+            ports.append(port)
     return ports
 
 

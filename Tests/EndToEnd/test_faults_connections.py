@@ -1,6 +1,5 @@
 """Where a collection's server is not who it says, or not there: no token leaves."""
 
-import socket
 import ssl
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 import faults
 from authority import Authority
 from conftest import LIED_ABOUT, run_local
+from frontend import free_ports
 from liar import honest
 from test_faults import whole
 from test_faults_heads import refused
@@ -45,8 +45,8 @@ def test_a_certificate_that_is_right_again(bed, authority):
 
 
 def closed_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+    [port] = free_ports(1)
+    return port
 
 
 @pytest.mark.parametrize("server, outcome", [

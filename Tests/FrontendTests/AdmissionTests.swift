@@ -20,7 +20,7 @@ import Testing
 
     func ask(_ number: Int, _ credential: String = "one") {
       tasks.append(
-        Task { @Loop in
+        Loop.start { [self] in
           do throws(S3Error) {
             places.append(try await admission.enter(credential))
             served.append(number)

@@ -55,9 +55,7 @@ import Testing
     try await onLoop {
       let folder = try TemporaryFolder()
       let tls = try folder.identity("localhost")
-      let upstream = try GlobusUpstream(tls: tls.identity) { _, _ in .init(200, "x") }
-      let port = upstream.port
-      upstream.close()
+      let closed = try ClosedPort()
       var configuration = Configuration(
         baseURL: BaseURL("http://localhost:8000")!, clientID: "app", clientSecret: "s")
       configuration.upstreamCA = tls.caFile
@@ -68,7 +66,7 @@ import Testing
         configuration, metrics: metrics, breaker: Breaker { clock.now })
       let grant = CollectionGrant(
         collection: CollectionID("1b6d2c9e-0000-4000-8000-00000000aaaa")!,
-        httpsHost: "localhost:\(port)", https: Token(secret: Secret("AgH"), expiresAt: 1))
+        httpsHost: "localhost:\(closed.number)", https: Token(secret: Secret("AgH"), expiresAt: 1))
       @Loop func calls() async -> Int {
         let trace = UpstreamTrace()
         do throws(GlobusError) {
@@ -96,6 +94,7 @@ import Testing
         text.text.contains(
           "upstream_failures_total{service=\"collection\",reason=\"connect\"} \(made)\n"))
       #expect(text.text.contains("upstream_waiting{service=\"collection\"} 0\n"))
+      withExtendedLifetime(closed) {}
     }
   }
 

@@ -290,9 +290,9 @@ private let guest = SignInBed.guest
       let wait = try await throttled.browser.get("\(throttled.baseURL)/\(mapped)/?auth")
       #expect(wait.status == 503 && wait.head.headers["Retry-After"] == "7")
 
-      let gone = try GlobusUpstream { _, _ in .init(200, "") }
-      let url = gone.url
-      gone.close()
+      let closed = try ClosedPort()
+      defer { withExtendedLifetime(closed) {} }
+      let url = "http://127.0.0.1:\(closed.number)"
       for bed in [
         try SignInBed(transferURL: url), try SignInBed(authURL: url),
         try SignInBed(clientSecret: "wrong"),
