@@ -17,7 +17,7 @@ REQUESTS = [*CASES.values(), s3("GET", "?list-type=2", True)]
 
 
 def called(program, work):
-    """Functions of the program, in the order in which callgrind met them."""
+    """The program's functions that ran."""
     out = work / "callgrind"
     bare = work / "globus-s3-frontend"
     subprocess.run(["strip", "--strip-debug", "-o", bare, program], check=True)
@@ -38,13 +38,13 @@ def called(program, work):
             method, to, path, headers = case(processes)
             urllib.request.urlopen(urllib.request.Request(
                 f"http://127.0.0.1:{to}{path}", method=method, headers=headers), timeout=60).read()
-    library, names = "", {}
+    library, names = "", set()
     for line in out.read_text().splitlines():
         if line.startswith("ob="):
             library = line[3:]
         elif line.startswith("fn=") and library == str(bare):
-            names[line[3:].split("'")[0]] = True
-    return list(names)
+            names.add(line[3:].split("'")[0])
+    return names
 
 
 def sections(link_map):
@@ -67,10 +67,10 @@ def main():
     with tempfile.TemporaryDirectory(prefix="order-") as work:
         names = called(options.program, pathlib.Path(work))
     places, firsts = sections(options.link_map), {}
-    for name in names:
+    for name in sorted(names):
         if name in places:
             firsts.setdefault(places[name], name)
-    options.list.write_text("".join(f"{name}\n" for name in firsts.values()))
+    options.list.write_text("".join(f"{name}\n" for name in sorted(firsts.values())))
     print(f"{len(names):,} functions in {len(firsts):,} sections")
 
 
