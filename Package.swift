@@ -9,14 +9,13 @@ let argumentParser = Target.Dependency.product(
   name: "ArgumentParser", package: "swift-argument-parser")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 
-/// For memory. Relocations are packed (DT_RELR, glibc 2.36). Swift's default exports every public symbol;
-/// nobody looks one up. The last: what is called stands together; `scripts/link-order` makes the list.
+/// For memory: relocations are packed (DT_RELR, glibc 2.36), and public symbols, which nobody looks up,
+/// not exported.
 let compact: [LinkerSetting] = [
   .unsafeFlags(
     [
       "-use-ld=lld", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs",
-      "-Xlinker", "--no-export-dynamic", "-Xlinker", "--no-warn-symbol-ordering", "-Xlinker",
-      "--symbol-ordering-file=\(Context.packageDirectory)/Sources/globus-s3-frontend/link-order.txt",
+      "-Xlinker", "--no-export-dynamic",
     ], .when(configuration: .release))
 ]
 
@@ -56,7 +55,7 @@ let package = Package(
       dependencies: [
         "Frontend", "LocalGlobus", "Audit", "Reactor", "Crypto", argumentParser, logging,
       ],
-      exclude: ["link-order.txt"], swiftSettings: strict, linkerSettings: compact),
+      swiftSettings: strict, linkerSettings: compact),
 
     // The smallest server on Reactor, for those who want to write another.
     .executableTarget(

@@ -197,7 +197,8 @@ def test_no_secret_is_in_the_proxys_log(site):
     proxies.eventually(lambda: site.get(*link).status == 200, "the proxy has found the frontend")
     log = site.proxy.log_text()
     assert answer.headers["x-amz-request-id"] in log
-    assert f'"GET /{site.collection}/a+b' in log
+    # nginx logs the path decoded, HAProxy as it came.
+    assert any(f'"GET /{site.collection}/{key}' in log for key in ("a+b", "a%2Bb"))
     for secret in (site.credential["access_key_id"][:16], "X-Amz-", "Signature", "secret-", "code=",
                    "state=", "GS3A", "Authorization", "Credential"):
         assert secret not in log, [line for line in log.splitlines() if secret in line][:3]
