@@ -7,6 +7,8 @@
  *     for reading alone stays armed in between, which saves two system calls a request; it is
  *     stopped when something arrives that nobody waits for.
  *   - That is safe only for sockets whose close is announced, those of client_open_socket.
+ *   - Which of its sockets a connection is on curl does not say: the one that is left of those that
+ *     were opened for it, once it has shaken hands.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -22,8 +24,15 @@ static client_socket *client_socket_at(cr_client *client, curl_socket_t fd) {
 
 static void client_socket_on_closed(uv_handle_t *handle) { free(handle->data); }
 
+static void client_socket_leave_opener(client_socket *s) {
+  if (s->opener) LIST_REMOVE(s, new_link);
+  s->opener = NULL;
+}
+
 static void client_socket_free(client_socket *s) {
   s->client->sockets[s->fd] = NULL;
+  client_socket_leave_opener(s);
+  if (s->records) client_records_detach(s->records);
   uv_close((uv_handle_t *)&s->poll, client_socket_on_closed);
   close(s->polled_fd); /* uv_close has taken it out of epoll */
 }
@@ -131,11 +140,27 @@ curl_socket_t client_open_socket(void *context, curlsocktype purpose, struct cur
   if (transfer_passes_over(handle->transfer, &a, client_allows(client, &a))) return CURL_SOCKET_BAD;
   curl_socket_t fd = socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
   if (fd < 0) return CURL_SOCKET_BAD;
-  if (!client_socket_new(client, fd, true)) {
+  client_socket *s = client_socket_new(client, fd, true);
+  if (!s) {
     close(fd);
     return CURL_SOCKET_BAD;
   }
+  s->opener = handle;
+  LIST_INSERT_HEAD(&handle->new_sockets, s, new_link);
   return fd;
+}
+
+client_socket *client_take_new_socket(client_handle *handle) {
+  client_socket *s = LIST_FIRST(&handle->new_sockets);
+  /* Others are those of addresses that were slower, which curl closes. */
+  if (!s || LIST_NEXT(s, new_link) || s->wanted != UV_READABLE) return NULL;
+  client_socket_leave_opener(s);
+  return s;
+}
+
+void client_forget_new_sockets(client_handle *handle) {
+  client_socket *s;
+  while ((s = LIST_FIRST(&handle->new_sockets))) client_socket_leave_opener(s);
 }
 
 int client_close_socket(void *context, curl_socket_t fd) {
