@@ -158,10 +158,13 @@ extension ObjectRequest {
         key.isFolder ? ContentType.folder : ContentType.of(key.fileExtension))
     }
     for override in overrides { headers.add(override.name, override.value) }
-    // Somebody else's file must not run as a page of this origin, whose pages handle sign-ins.
-    headers.add("Content-Security-Policy", "sandbox")
-    headers.add("X-Content-Type-Options", "nosniff")
+    headers.add(Self.confinement)
   }
+
+  /// Somebody else's file must not run as a page of this origin, whose pages handle sign-ins.
+  private static let confinement: Headers = [
+    "Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff",
+  ]
 
   /// The object's status, if it is remembered: then nothing need be asked at the same time.
   @Loop var remembered: FileStatus? { collection.rememberedStat(path) }

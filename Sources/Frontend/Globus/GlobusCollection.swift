@@ -41,7 +41,8 @@ import Reactor
 @Loop private final class GlobusCollection: Collection {
   let id: CollectionID
   /// Nil when the credential does not open the collection: everything is denied then.
-  private let grant: CollectionGrant?
+  private let access: DataServerAccess?
+  private let rootFolder: RootFolder?
   private let token: TransferToken
   private let fingerprint: String
   private let collections: GlobusCollections
@@ -53,18 +54,18 @@ import Reactor
     self.id = id
     self.fingerprint = fingerprint
     self.collections = collections
-    grant = credential.grant(for: id)
+    let grant = credential.grant(for: id)
+    access = grant.map { DataServerAccess($0) }
+    rootFolder = grant?.rootFolder
     token = TransferToken(secret: credential.transfer.secret)
   }
 
-  /// The grant, and `path` as Globus is asked for it.
+  /// The way to the bytes, and `path` as Globus is asked for it.
   private func confined(
     _ path: String
-  ) throws(GlobusError) -> (grant: CollectionGrant, path: String) {
-    guard let grant, let path = RootFolder.confined(path, to: grant.rootFolder) else {
-      throw .denied
-    }
-    return (grant, path)
+  ) throws(GlobusError) -> (access: DataServerAccess, path: String) {
+    guard let access, let path = RootFolder.confined(path, to: rootFolder) else { throw .denied }
+    return (access, path)
   }
 
   /// `error` without demands that a sign-in to this collection can't meet.
@@ -138,10 +139,10 @@ import Reactor
     _ path: String, range: ClosedRange<UInt64>?, over connection: TransferRequest.Connection,
     trace: UpstreamTrace
   ) async throws(GlobusError) -> Transfer {
-    let (grant, path) = try confined(path)
+    let (access, path) = try confined(path)
     do throws(GlobusError) {
       return try await collections.servers.read(
-        path, range: range, over: connection, grant: grant, trace: trace)
+        path, range: range, over: connection, by: access, trace: trace)
     } catch {
       throw meaning(error)
     }
