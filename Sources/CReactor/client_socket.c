@@ -7,8 +7,8 @@
  *     for reading alone stays armed in between, which saves two system calls a request; it is
  *     stopped when something arrives that nobody waits for.
  *   - That is safe only for sockets whose close is announced, those of client_open_socket.
- *   - Which of its sockets a connection is on curl does not say: the one that is left of those that
- *     were opened for it, once it has shaken hands.
+ *   - Which of the sockets that were opened for it a connection has come to be on, curl tells by the
+ *     local port alone; the others are those of addresses that were slower.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -150,12 +150,28 @@ curl_socket_t client_open_socket(void *context, curlsocktype purpose, struct cur
   return fd;
 }
 
+static long client_socket_local_port(const client_socket *s) {
+  union {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+  } local = {.any.sa_family = AF_UNSPEC};
+  socklen_t len = sizeof local;
+  if (getsockname(s->polled_fd, &local.any, &len) != 0) return -1;
+  return ntohs(local.any.sa_family == AF_INET6 ? local.v6.sin6_port : local.v4.sin_port);
+}
+
 client_socket *client_take_new_socket(client_handle *handle) {
-  client_socket *s = LIST_FIRST(&handle->new_sockets);
-  /* Others are those of addresses that were slower, which curl closes. */
-  if (!s || LIST_NEXT(s, new_link) || s->wanted != UV_READABLE) return NULL;
-  client_socket_leave_opener(s);
-  return s;
+  long port = 0;
+  client_socket *s, *found = NULL;
+  curl_easy_getinfo(handle->easy, CURLINFO_LOCAL_PORT, &port);
+  LIST_FOREACH(s, &handle->new_sockets, new_link) {
+    if (client_socket_local_port(s) != port) continue;
+    if (found) return NULL; /* of both families */
+    found = s;
+  }
+  if (found) client_socket_leave_opener(found);
+  return found;
 }
 
 void client_forget_new_sockets(client_handle *handle) {

@@ -75,6 +75,9 @@ import Testing
     while True: threading.Thread(target=attempt, args=(listener.accept()[0],), daemon=True).start()
     """
 
+  /// Nobody listens at the first.
+  private static let twoAddresses = "127-0-0-2.127-0-0-1.all.test"
+
   private final class Origin {
     private let certificates = Certificates()
     private let child: Child
@@ -82,7 +85,8 @@ import Testing
     private let port: String
 
     init(version: String = "1.3", tickets: String = "tickets with the answer") {
-      let certificate = certificates.make("good.pem", name: "IP:127.0.0.1")
+      let certificate = certificates.make(
+        "good.pem", name: "IP:127.0.0.1,DNS:\(TransferRecordsTests.twoAddresses)")
       child = Child(["python3", "-c", TransferRecordsTests.server, certificate, version, tickets])
       port = child.line().filter { $0 != "\n" }
       var settings = ClientRun.Settings()
@@ -91,8 +95,10 @@ import Testing
       self.settings = settings
     }
 
-    func url(_ way: String, record: Int = 16384, length: Int, at: Int = 0) -> String {
-      "https://127.0.0.1:\(port)/\(way)/\(record)/\(length)/\(at)"
+    func url(
+      _ way: String, record: Int = 16384, length: Int, at: Int = 0, host: String = "127.0.0.1"
+    ) -> String {
+      "https://\(host):\(port)/\(way)/\(record)/\(length)/\(at)"
     }
 
     deinit { certificates.remove() }
@@ -214,7 +220,8 @@ import Testing
   }
 
   /// As the kernel counts for this thread: it counts readv, but not recv.
-  @Test func recordsAreReadWithTheNextOnesHead() {
+  @Test(arguments: ["127.0.0.1", Self.twoAddresses])
+  func recordsAreReadWithTheNextOnesHead(host: String) {
     func reads() -> Int {
       let file = fopen("/proc/thread-self/io", "r")!
       defer { fclose(file) }
@@ -230,7 +237,7 @@ import Testing
     let run = ClientRun(origin.settings)
     let records = 200
     var before = 0
-    run.start("one", origin.url("burst", length: records * 16384)) { one in
+    run.start("one", origin.url("burst", length: records * 16384, host: host)) { one in
       before = reads()
       one.collect(1 << 22)
     } whenDone: { one in
