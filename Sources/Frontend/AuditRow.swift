@@ -23,7 +23,7 @@ import Reactor
       requestID: id,
       startMicroseconds: exchange.startedAt.wall, method: head.method, operation: "Unknown",
       remoteIP: proxies.client(
-        peer: exchange.clientAddress, forwarded: head.values(of: "x-forwarded-for")),
+        peer: exchange.clientAddress, forwarded: head.headers.values(of: "x-forwarded-for")),
       peerIP: exchange.peerAddress, userAgent: head["user-agent"] ?? "")
     trace.requestID = intent.requestID
     intent.host = head["host"]

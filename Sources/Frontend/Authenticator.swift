@@ -41,7 +41,7 @@ struct Authenticator: Sendable {
     do throws(S3Error) {
       authorization = try Authorization(headers: request.headers, query: request.query)
     } catch {
-      let isHeader = request.headers.contains { $0.name.lowercased() == "authorization" }
+      let isHeader = request.headers["authorization"] != nil
       return Result(auth: isHeader ? .header : .presigned, result: .malformed, error: error)
     }
     let accessKeyID: String

@@ -336,7 +336,7 @@ import Reactor
 
   /// A header's value, of several lines joined as RFC 9110 section 5.3 has it.
   private static func value(of name: String, in head: RequestHead) -> String? {
-    let values = head.values(of: name)
+    let values = head.headers.values(of: name)
     return values.isEmpty ? nil : values.joined(separator: ", ")
   }
 

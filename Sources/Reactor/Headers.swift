@@ -3,6 +3,8 @@
 // Invariants: no value holds a control byte, so nothing that comes from outside can end a line. The
 // fields are kept as the lines that go over the wire: most are only written and sent.
 
+internal import Glibc
+
 /// Header fields in order, each name and value a line, several of one name allowed:
 /// `["Content-Type": "text/plain", "ETag": "\"1\""]`. Names compare without regard to case.
 public struct Headers: Sendable, ExpressibleByDictionaryLiteral {
@@ -46,23 +48,30 @@ public struct Headers: Sendable, ExpressibleByDictionaryLiteral {
   /// The first value of that name; nil when there is none.
   public subscript(name: String) -> String? {
     var found: String?
-    name.utf8.span.withUnsafeBufferPointer { wanted in
-      forEachLine { name, value in
-        guard equalIgnoringCase(name, wanted) else { return true }
-        found = String(decoding: value, as: UTF8.self)
-        return false
-      }
+    let wanted = name.utf8.span
+    forEachLine { name, value in
+      guard equalIgnoringCase(name.span, wanted) else { return true }
+      found = String(decoding: value, as: UTF8.self)
+      return false
     }
     return found
   }
 
   /// "Name: value" texts, each ended by a NUL, as the C client takes them.
   var nulSeparated: [UInt8] {
-    // No other byte of a line is a CR, so each stands for a line's end.
-    [UInt8](unsafeUninitializedCapacity: lines.count) { bytes, count in
-      for byte in lines where byte != Self.lineFeed {
-        bytes[count] = byte == Self.carriageReturn ? 0 : byte
-        count += 1
+    [UInt8](capacity: lines.count) { texts in
+      lines.withUnsafeBufferPointer { lines in
+        var start = 0
+        while start < lines.count {
+          // No other byte of a line is a CR.
+          let end = lines.index(of: Self.carriageReturn, from: start)
+          texts.withUnsafeMutableBufferPointer { bytes, count in
+            count = bytes[count...].update(fromContentsOf: lines[start..<end])
+            bytes[count] = 0
+            count += 1
+          }
+          start = end + 2
+        }
       }
     }
   }
@@ -73,10 +82,11 @@ public struct Headers: Sendable, ExpressibleByDictionaryLiteral {
     lines = [UInt8](capacity: 2 * text.count + 2) { lines in
       var start = 0
       while start < text.count {
-        let end = text[start...].firstIndex(of: Self.lineFeed) ?? text.count
+        let end = text.index(of: Self.lineFeed, from: start)
         let line = UnsafeBufferPointer(rebasing: text[start..<end])
         start = end + 1
-        guard let colon = line.firstIndex(of: Self.colon) else { continue }
+        let colon = line.index(of: Self.colon, from: 0)
+        guard colon < line.count else { continue }
         var (first, last) = (colon + 1, line.count)
         while first < last, Self.isSpace(line[first]) { first += 1 }
         while last > first, Self.isSpace(line[last - 1]) { last -= 1 }
@@ -114,10 +124,8 @@ public struct Headers: Sendable, ExpressibleByDictionaryLiteral {
       var start = 0
       while start < lines.count {
         // Every line has a colon after its name, and a CR that no value holds at its end.
-        var colon = start
-        while lines[colon] != Self.colon { colon += 1 }
-        var end = colon
-        while lines[end] != Self.carriageReturn { end += 1 }
+        let colon = lines.index(of: Self.colon, from: start)
+        let end = lines.index(of: Self.carriageReturn, from: colon)
         guard
           body(
             UnsafeBufferPointer(rebasing: lines[start..<colon]),
@@ -141,13 +149,11 @@ public struct Headers: Sendable, ExpressibleByDictionaryLiteral {
   }
 }
 
-/// ASCII comparison without regard to case.
-func equalIgnoringCase(_ a: UnsafeBufferPointer<UInt8>, _ b: UnsafeBufferPointer<UInt8>) -> Bool {
-  guard a.count == b.count else { return false }
-  for at in 0..<a.count where lowered(a[at]) != lowered(b[at]) { return false }
-  return true
-}
-
-@inline(__always) private func lowered(_ byte: UInt8) -> UInt8 {
-  byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte
+extension UnsafeBufferPointer<UInt8> {
+  /// Where `byte` is first found from `start` on; else the end.
+  fileprivate func index(of byte: UInt8, from start: Int) -> Int {
+    guard start < count, let base = baseAddress else { return count }
+    guard let found = memchr(base + start, Int32(byte), count - start) else { return count }
+    return UnsafeRawPointer(found) - UnsafeRawPointer(base)
+  }
 }

@@ -19,7 +19,7 @@ import Reactor
   fileprivate let transfer: TransferClient
   fileprivate let servers: DataServerClient
   fileprivate let flights = SingleFlight<StatKey, FileStatus>()
-  fileprivate var recent = RecentValues<StatKey, FileStatus>(
+  fileprivate var recent = RecentValues<StatKey, RememberedFile>(
     capacity: GlobusLimits.statEntries, lifetime: GlobusLimits.statMicroseconds)
 
   fileprivate let listingFlights = SingleFlight<StatKey, [FolderEntry]>()
@@ -74,15 +74,15 @@ import Reactor
     return .signInRequired(requirements.limited(to: [id]))
   }
 
-  func rememberedStat(_ path: String) -> FileStatus? {
+  func remembered(_ path: String) -> RememberedFile? {
     guard let path = try? confined(path).path else { return nil }
     return collections.recent.value(for: key(path), now: Loop.clockMicroseconds)
   }
 
   func stat(_ path: String, trace: UpstreamTrace) async throws(GlobusError) -> FileStatus {
     let key = key(try confined(path).path)
-    if let status = collections.recent.value(for: key, now: Loop.clockMicroseconds) {
-      return status
+    if let file = collections.recent.value(for: key, now: Loop.clockMicroseconds) {
+      return file.status
     }
     return try await collections.flights.value(for: key) {
       do throws(GlobusError) {
@@ -101,7 +101,7 @@ import Reactor
     } catch {
       throw meaning(error)
     }
-    collections.recent.set(status, for: key(path), now: Loop.clockMicroseconds)
+    collections.recent.set(RememberedFile(status), for: key(path), now: Loop.clockMicroseconds)
     return status
   }
 

@@ -5,6 +5,7 @@
 // by here, and finding `Character`s in a long header costs more than all the cryptography.
 
 import Crypto
+import Reactor
 
 enum Authorization: Sendable {
   case anonymous
@@ -13,22 +14,31 @@ enum Authorization: Sendable {
 
   /// The parsed form. `headers` are all of the request's, in order. Throws the S3 error that fits
   /// the place: AuthorizationHeaderMalformed or AuthorizationQueryParametersError.
-  init(headers: [(name: String, value: String)], query: Query) throws(S3Error) {
-    let fields = headers.filter { isHeader($0.name, "authorization") }
+  init(headers: RequestHeaders, query: Query) throws(S3Error) {
+    var ways = 0
+    var hasToken = query.parameters.contains {
+      isHeader($0.name, "x-amz-security-token") && !$0.value.isEmpty
+    }
+    headers.forEach { name, value in
+      if isHeader(name, "authorization") { ways += 1 }
+      if isHeader(name, "x-amz-security-token"), !value.isEmpty { hasToken = true }
+    }
+    let isInHeader = ways > 0
     let isQueryV4 = query.parameters.contains {
       ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature"].contains($0.name)
     }
     let isQueryV2 = query.contains("AWSAccessKeyId") || query.contains("Signature")
-    guard fields.count + (isQueryV4 ? 1 : 0) + (isQueryV2 ? 1 : 0) <= 1 else {
+    ways += (isQueryV4 ? 1 : 0) + (isQueryV2 ? 1 : 0)
+    guard ways <= 1 else {
       throw S3Error(
         .invalidRequest, "Only one way to sign is allowed: one Authorization header or one query.")
     }
-    let isToken = { (name: String) in isHeader(name, "x-amz-security-token") }
-    guard !headers.contains(where: { isToken($0.name) && !$0.value.isEmpty }),
-      !query.parameters.contains(where: { isToken($0.name) && !$0.value.isEmpty })
-    else { throw S3Error(.invalidToken) }
-    if let field = fields.first {
-      self = try Self.header(field.value, headers)
+    guard !hasToken else { throw S3Error(.invalidToken) }
+    if isInHeader {
+      let signature = try headers.withValue(of: "authorization") { value throws(S3Error) in
+        try Self.header(value, headers)
+      }
+      self = signature ?? .anonymous
     } else if isQueryV4 {
       self = .version4(try SignatureV4(query: query))
     } else if isQueryV2 {
@@ -39,12 +49,11 @@ enum Authorization: Sendable {
   }
 
   private static func header(
-    _ value: String, _ headers: [(name: String, value: String)]
+    _ text: Span<UInt8>, _ headers: RequestHeaders
   ) throws(S3Error) -> Authorization {
-    guard value.utf8.count <= Limits.authorizationBytes else {
+    guard text.count <= Limits.authorizationBytes else {
       throw S3Error(.authorizationHeaderMalformed, "The Authorization header is too long.")
     }
-    let text = value.utf8.span
     guard let space = text.index(of: UInt8(ascii: " ")) else {
       throw S3Error(.authorizationHeaderMalformed)
     }
@@ -90,7 +99,7 @@ struct SignatureV4: Sendable {
 
   /// `text` is what follows the algorithm's name.
   fileprivate init(
-    header text: Span<UInt8>, headers: [(name: String, value: String)]
+    header text: Span<UInt8>, headers: RequestHeaders
   ) throws(S3Error) {
     var fields = HeaderFields()
     var start = 0
@@ -104,11 +113,10 @@ struct SignatureV4: Sendable {
     guard let credential = fields.credential, let signed = fields.signedHeaders,
       let signature = fields.signature
     else { throw HeaderFields.incomplete }
-    let header = { (name: String) in headers.first { isHeader($0.name, name) }?.value }
     let time: SignatureTime?
-    if let date = header("x-amz-date") {
+    if let date = headers["x-amz-date"] {
       time = SignatureTime(basic: date)
-    } else if let date = header("date") {
+    } else if let date = headers["date"] {
       time = SignatureTime(date)
     } else {
       throw S3Error(
@@ -177,14 +185,16 @@ struct SignatureV4: Sendable {
       throw S3Error(code, "SignedHeaders must be lower-case names, once each, host among them.")
     }
     signedHeaders = names
-    guard signature.count == 64, !hasUpperCase(signature), let bytes = Hex.decode(signature) else { throw S3Error(code, "The Signature must be 64 lower-case hex digits.") }
+    guard signature.count == 64, !hasUpperCase(signature), let bytes = Hex.decode(signature) else {
+      throw S3Error(code, "The Signature must be 64 lower-case hex digits.")
+    }
     self.signature = bytes
   }
 }
 
 extension SignatureV4 {
   /// Whether the header of that name, in any case, is under the signature.
-  func covers(_ name: String) -> Bool {
+  func covers(_ name: Span<UInt8>) -> Bool {
     for signed in signedHeaders where isHeader(name, signed) { return true }
     return false
   }
@@ -200,8 +210,9 @@ extension SignatureV4 {
     }
 
     mutating func add(_ field: Range<Int>, of text: Span<UInt8>) throws(S3Error) {
-      guard let equals = text.extracting(..<field.upperBound)
-        .index(of: UInt8(ascii: "="), from: field.lowerBound)
+      guard
+        let equals = text.extracting(..<field.upperBound)
+          .index(of: UInt8(ascii: "="), from: field.lowerBound)
       else { throw S3Error(.authorizationHeaderMalformed) }
       let name = text.extracting(field.lowerBound..<equals)
       let value = equals + 1..<field.upperBound

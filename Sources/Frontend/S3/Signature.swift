@@ -5,6 +5,7 @@
 // header must be under the signature: an unsigned one could change what a presigned URL does.
 
 import Crypto
+import Reactor
 
 /// What a signature covers of a request.
 struct SignedRequest: Sendable {
@@ -12,8 +13,7 @@ struct SignedRequest: Sendable {
   /// As received, percent-encoded.
   let path: String
   let query: Query
-  /// All of the request's, in order, names as received.
-  let headers: [(name: String, value: String)]
+  let headers: RequestHeaders
   /// The bucket, when the host name and not the path names it.
   var virtualBucket: String?
 
@@ -30,8 +30,9 @@ struct SignedRequest: Sendable {
     _ signature: SignatureV4, key: KeyedHMACSHA256, hasher: inout SHA256, now: Int64
   ) throws(SignatureFailure) {
     var unsigned: [String] = []
-    for header in headers where Self.isAmazonHeader(header.name) {
-      if !signature.covers(header.name) { unsigned.append(header.name.lowercased()) }
+    headers.forEach { name, _ in
+      guard Self.isAmazonHeader(name), !signature.covers(name) else { return }
+      unsigned.append(name.string(name.indices).lowercased())
     }
     guard unsigned.isEmpty else { throw .unsignedHeaders(unsigned) }
     let code = textToSign(signature, &hasher).withUnsafeBytes { key.code(of: $0) }
@@ -45,8 +46,8 @@ struct SignedRequest: Sendable {
     }
   }
 
-  private static func isAmazonHeader(_ name: String) -> Bool {
-    let (name, start) = (name.utf8.span, "x-amz-".utf8.span)
+  private static func isAmazonHeader(_ name: Span<UInt8>) -> Bool {
+    let start = "x-amz-".utf8.span
     return name.count >= start.count
       && name.extracting(..<start.count).equalsIgnoringCase(start)
   }
@@ -89,7 +90,7 @@ struct SignedRequest: Sendable {
       text.append(name)
     }
     text.append("\n")
-    text.append(payloadHash(signature))
+    appendPayloadHash(signature, to: &text)
     return text
   }
 
@@ -104,35 +105,39 @@ struct SignedRequest: Sendable {
   }
 
   /// The word for the body: what the client says it is, and is held to where bodies are read.
-  private func payloadHash(_ signature: SignatureV4) -> String {
-    for header in headers where isHeader(header.name, "x-amz-content-sha256") {
-      return header.value
+  private func appendPayloadHash(_ signature: SignatureV4, to text: inout [UInt8]) {
+    let isSaid: Void? = headers.withValue(of: "x-amz-content-sha256") { value in
+      value.withUnsafeBufferPointer { text.append(contentsOf: $0) }
     }
-    if signature.expires != nil { return query["X-Amz-Content-Sha256"] ?? "UNSIGNED-PAYLOAD" }
-    return Self.emptyHash
+    guard isSaid == nil else { return }
+    text.append(
+      signature.expires == nil
+        ? Self.emptyHash : query["X-Amz-Content-Sha256"] ?? "UNSIGNED-PAYLOAD")
   }
 
   /// All values of a header, trimmed, spaces and tabs collapsed, joined by commas.
   private func appendCanonicalValue(of name: String, to text: inout [UInt8]) {
     var isFirst = true
-    for header in headers where isHeader(header.name, name) {
+    headers.forEach { other, value in
+      guard isHeader(other, name) else { return }
       if !isFirst { text.append(",") }
       isFirst = false
-      let value = header.value.utf8.span
-      text.append(addingCapacity: value.count) { text in
-        var isSpaced = false
-        let start = text.count
-        for at in value.indices {
-          let byte = value[at]
-          if byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") {
-            isSpaced = true
-            continue
-          }
-          if isSpaced, text.count > start { text.append(UInt8(ascii: " ")) }
-          isSpaced = false
-          text.append(byte)
-        }
+      text.append(addingCapacity: value.count) { Self.appendTrimmed(value, to: &$0) }
+    }
+  }
+
+  private static func appendTrimmed(_ value: Span<UInt8>, to text: inout OutputSpan<UInt8>) {
+    let start = text.count
+    var isSpaced = false
+    for at in value.indices {
+      let byte = value[at]
+      if byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") {
+        isSpaced = true
+        continue
       }
+      if isSpaced, text.count > start { text.append(UInt8(ascii: " ")) }
+      isSpaced = false
+      text.append(byte)
     }
   }
 

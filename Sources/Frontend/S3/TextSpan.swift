@@ -60,8 +60,13 @@ extension [UInt8] {
 }
 
 /// Whether a header of that name is the one called `lowercased`.
+func isHeader(_ name: Span<UInt8>, _ lowercased: String) -> Bool {
+  name.equalsIgnoringCase(lowercased.utf8.span)
+}
+
+/// Whether a header of that name is the one called `lowercased`.
 func isHeader(_ name: String, _ lowercased: String) -> Bool {
-  name.utf8.span.equalsIgnoringCase(lowercased.utf8.span)
+  isHeader(name.utf8.span, lowercased)
 }
 
 /// Whether a byte of ASCII is the lower-case one, in either case.
