@@ -46,8 +46,8 @@ static void client_reap(cr_client *client) {
  * every small answer. */
 static CURLcode client_on_ssl_context(CURL *easy, void *context, void *user) {
   (void)easy;
-  (void)user;
   SSL_CTX_clear_mode(context, SSL_MODE_RELEASE_BUFFERS);
+  client_records_expect(user, context);
   return CURLE_OK;
 }
 
@@ -86,6 +86,7 @@ static bool client_set_up_handle(cr_client *client, client_handle *handle) {
   /* Allocated for each request over TLS, and at 64 KiB freeing it makes malloc tidy up its heap. */
   SET(CURLOPT_UPLOAD_BUFFERSIZE, 16L * 1024);
   SET(CURLOPT_SSL_CTX_FUNCTION, client_on_ssl_context);
+  SET(CURLOPT_SSL_CTX_DATA, handle);
   SET(CURLOPT_SSL_VERIFYPEER, 1L);
   SET(CURLOPT_SSL_VERIFYHOST, 2L);
   SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
@@ -111,6 +112,7 @@ static client_handle *client_acquire(cr_client *client) {
   handle = calloc(1, sizeof *handle);
   if (!handle) return NULL;
   handle->client = client;
+  LIST_INIT(&handle->new_sockets);
   handle->easy = curl_easy_init();
   if (!handle->easy) goto fail;
   if (!client_set_up_handle(client, handle)) {
@@ -134,6 +136,7 @@ void client_release(cr_client *client, client_handle *handle) {
   client->in_curl++;
   curl_multi_remove_handle(client->multi, handle->easy);
   client->in_curl--;
+  client_forget_new_sockets(handle);
   client_pool(client, handle);
   client->active--;
   if (!TAILQ_EMPTY(&client->ready)) client_pump_later(client);

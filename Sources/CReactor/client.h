@@ -4,11 +4,15 @@
 
 #include <curl/curl.h>
 #include <netinet/in.h>
+#include <openssl/types.h>
 #include <sys/queue.h>
 
 #include "address.h"
 #include "internal.h"
 #include "limits.h"
+
+typedef struct client_socket client_socket;
+typedef struct client_records client_records;
 
 typedef struct client_handle {
   struct client_handle *next; /* in the pool */
@@ -16,11 +20,12 @@ typedef struct client_handle {
   cr_transfer *transfer; /* NULL in the pool */
   CURL *easy;
   bool is_plain; /* as a plain GET left it */
+  LIST_HEAD(, client_socket) new_sockets; /* opened for it, without TLS so far */
   char error[CURL_ERROR_SIZE];
 } client_handle;
 
 /* A descriptor that curl wants to be told about. See client_socket_* in client_socket.c. */
-typedef struct client_socket {
+struct client_socket {
   uv_poll_t poll;
   cr_client *client;
   curl_socket_t fd; /* curl's */
@@ -28,7 +33,10 @@ typedef struct client_socket {
   bool opened_here; /* by client_open_socket, so that its close is announced */
   int wanted;       /* UV_READABLE | UV_WRITABLE: what curl waits for */
   int armed;        /* what uv_poll watches */
-} client_socket;
+  client_handle *opener; /* in whose list of new ones it is; NULL: in none */
+  LIST_ENTRY(client_socket) new_link;
+  client_records *records; /* what reads it; NULL: curl alone */
+};
 
 TAILQ_HEAD(transfer_list, cr_transfer);
 
@@ -199,6 +207,18 @@ int client_on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void
 curl_socket_t client_open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *to);
 int client_close_socket(void *context, curl_socket_t fd);
 void client_close_sockets(cr_client *client);
+/* The new socket that the handle's connection has come to be on, which is new no longer. NULL: that
+ * is not clear. */
+client_socket *client_take_new_socket(client_handle *handle);
+/* The handle leaves curl. */
+void client_forget_new_sockets(client_handle *handle);
+
+/* ---- client_records.c ---- */
+
+/* A connection of the handle's is about to shake hands in this context, which is that one's alone. */
+void client_records_expect(client_handle *handle, SSL_CTX *context);
+/* The socket is about to be closed. */
+void client_records_detach(client_records *records);
 
 /* ---- transfer.c ---- */
 

@@ -7,6 +7,8 @@
  *     for reading alone stays armed in between, which saves two system calls a request; it is
  *     stopped when something arrives that nobody waits for.
  *   - That is safe only for sockets whose close is announced, those of client_open_socket.
+ *   - Which of the sockets that were opened for it a connection has come to be on, curl tells by the
+ *     local port alone; the others are those of addresses that were slower.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -22,8 +24,15 @@ static client_socket *client_socket_at(cr_client *client, curl_socket_t fd) {
 
 static void client_socket_on_closed(uv_handle_t *handle) { free(handle->data); }
 
+static void client_socket_leave_opener(client_socket *s) {
+  if (s->opener) LIST_REMOVE(s, new_link);
+  s->opener = NULL;
+}
+
 static void client_socket_free(client_socket *s) {
   s->client->sockets[s->fd] = NULL;
+  client_socket_leave_opener(s);
+  if (s->records) client_records_detach(s->records);
   uv_close((uv_handle_t *)&s->poll, client_socket_on_closed);
   close(s->polled_fd); /* uv_close has taken it out of epoll */
 }
@@ -131,11 +140,43 @@ curl_socket_t client_open_socket(void *context, curlsocktype purpose, struct cur
   if (transfer_passes_over(handle->transfer, &a, client_allows(client, &a))) return CURL_SOCKET_BAD;
   curl_socket_t fd = socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
   if (fd < 0) return CURL_SOCKET_BAD;
-  if (!client_socket_new(client, fd, true)) {
+  client_socket *s = client_socket_new(client, fd, true);
+  if (!s) {
     close(fd);
     return CURL_SOCKET_BAD;
   }
+  s->opener = handle;
+  LIST_INSERT_HEAD(&handle->new_sockets, s, new_link);
   return fd;
+}
+
+static long client_socket_local_port(const client_socket *s) {
+  union {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+  } local = {.any.sa_family = AF_UNSPEC};
+  socklen_t len = sizeof local;
+  if (getsockname(s->polled_fd, &local.any, &len) != 0) return -1;
+  return ntohs(local.any.sa_family == AF_INET6 ? local.v6.sin6_port : local.v4.sin_port);
+}
+
+client_socket *client_take_new_socket(client_handle *handle) {
+  long port = 0;
+  client_socket *s, *found = NULL;
+  curl_easy_getinfo(handle->easy, CURLINFO_LOCAL_PORT, &port);
+  LIST_FOREACH(s, &handle->new_sockets, new_link) {
+    if (client_socket_local_port(s) != port) continue;
+    if (found) return NULL; /* of both families */
+    found = s;
+  }
+  if (found) client_socket_leave_opener(found);
+  return found;
+}
+
+void client_forget_new_sockets(client_handle *handle) {
+  client_socket *s;
+  while ((s = LIST_FIRST(&handle->new_sockets))) client_socket_leave_opener(s);
 }
 
 int client_close_socket(void *context, curl_socket_t fd) {

@@ -18,10 +18,11 @@ enum {
   LIMIT_CHUNK_LINE_BYTES = 256,
   LIMIT_TRAILER_BYTES = 8 * 1024,
   /* Answer bytes that wait for a slow client; the feeder pauses above high, goes on below low. */
-  LIMIT_WRITE_HIGH_BYTES = 256 * 1024,
+  LIMIT_WRITE_HIGH_BYTES = 208 * 1024,
   LIMIT_WRITE_LOW_BYTES = 64 * 1024,
-  /* A transfer's pieces are gathered to so many before they are written. */
-  LIMIT_RELAY_GATHER_BYTES = 64 * 1024,
+  /* A transfer's pieces are gathered to so many before they are written: seven of curl's. Just over
+   * 64 KiB a little packet of its own goes after each large one; from 128 KiB on malloc maps pages. */
+  LIMIT_RELAY_GATHER_BYTES = 112 * 1024,
   /* After an answer that closes: how long and how much is read so that the client can read it. */
   LIMIT_LINGER_MS = 2000,
   LIMIT_LINGER_BYTES = 64 * 1024,

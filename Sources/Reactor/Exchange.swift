@@ -151,7 +151,7 @@ public enum BodyError: Error, Sendable {
     }
   }
 
-  /// Appends body bytes, which are taken at once, and waits while more than 256 KiB of them are kept
+  /// Appends body bytes, which are taken at once, and waits while more than 208 KiB of them are kept
   /// for a slow client. False when the answer has ended, or when the bytes are more than was declared;
   /// in that case none of them is sent.
   public func write(_ bytes: [UInt8]) async -> Bool {

@@ -6,7 +6,7 @@ import Glibc
 import Testing
 
 /// A child process whose standard output is read line by line; ended with the object.
-private final class Child {
+final class Child {
   private var identifier = pid_t()
   private let output: UnsafeMutablePointer<FILE>
 
@@ -49,7 +49,7 @@ private final class Child {
   }
 }
 
-private struct Certificates {
+struct Certificates {
   let folder: String
 
   init() {

@@ -45,7 +45,7 @@ def test_the_fixed_ones_are_those_of_the_sources():
                  "LIMIT_REQUESTS_PER_CONNECTION = 10 * 1000",
                  "LIMIT_DROPPED_BODY_BYTES = 64 * 1024", "LIMIT_CHUNK_LINE_BYTES = 256",
                  "LIMIT_TRAILER_BYTES = 8 * 1024", "LIMIT_TLS_HANDSHAKE_MS = 10 * 1000",
-                 "LIMIT_WRITE_HIGH_BYTES = 256 * 1024", "listedKeys = 1_000",
+                 "LIMIT_WRITE_HIGH_BYTES = 208 * 1024", "listedKeys = 1_000",
                  "listingEntries = 100_000", "LIMIT_UPSTREAM_HEAD_BYTES = 64 * 1024",
                  "LIMIT_URL_BYTES = 16 * 1024", "connectMilliseconds: UInt32 = 4_500"]:
         assert line in limits, line
