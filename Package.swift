@@ -9,6 +9,17 @@ let argumentParser = Target.Dependency.product(
   name: "ArgumentParser", package: "swift-argument-parser")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 
+/// For memory. Relocations are packed (DT_RELR, glibc 2.36). Swift's default exports every public symbol;
+/// nobody looks one up. The last: what is called stands together; `scripts/link-order` makes the list.
+let compact: [LinkerSetting] = [
+  .unsafeFlags(
+    [
+      "-use-ld=lld", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs",
+      "-Xlinker", "--no-export-dynamic", "-Xlinker", "--no-warn-symbol-ordering", "-Xlinker",
+      "--symbol-ordering-file=\(Context.packageDirectory)/Sources/globus-s3-frontend/link-order.txt",
+    ], .when(configuration: .release))
+]
+
 let package = Package(
   name: "globus-s3-frontend",
   products: [
@@ -45,7 +56,7 @@ let package = Package(
       dependencies: [
         "Frontend", "LocalGlobus", "Audit", "Reactor", "Crypto", argumentParser, logging,
       ],
-      swiftSettings: strict),
+      exclude: ["link-order.txt"], swiftSettings: strict, linkerSettings: compact),
 
     // The smallest server on Reactor, for those who want to write another.
     .executableTarget(

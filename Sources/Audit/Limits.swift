@@ -57,8 +57,9 @@ enum Limits {
   static let walBytesKept = 16 * 1_024 * 1_024
   /// Of 4 KiB: then the log goes into the database.
   static let walPagesPerCheckpoint: Int32 = 4_000
-  /// Keeps the inner pages of the indexes of millions of rows.
-  static let pageCacheKiB = 16 * 1_024
+  /// Keeps the inner pages of the indexes. 16 MiB would save 2 % of a row's CPU at a million rows, 11 %
+  /// with keys at random.
+  static let pageCacheKiB = 2 * 1_024
 
   // Disk.
   /// Given back when the disk is full: room for the rows of a full spool and for pruning.

@@ -21,25 +21,19 @@ public enum Hex {
 
   /// The bytes of an even number of digits of either case; nil for anything else.
   public static func decode(_ text: some StringProtocol) -> [UInt8]? {
-    decode(Array(text.utf8)[...])
+    decode(Array(text.utf8).span)
   }
 
   /// The bytes of an even number of ASCII digits of either case; nil for anything else.
-  public static func decode(_ text: ArraySlice<UInt8>) -> [UInt8]? {
+  public static func decode(_ text: Span<UInt8>) -> [UInt8]? {
     guard text.count.isMultiple(of: 2) else { return nil }
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(text.count / 2)
-    var high: UInt8?
-    for character in text {
-      guard let digit = value(of: character) else { return nil }
-      if let first = high {
-        bytes.append(first << 4 | digit)
-        high = nil
-      } else {
-        high = digit
+    let bytes = [UInt8](capacity: text.count / 2) { bytes in
+      for at in stride(from: 0, to: text.count, by: 2) {
+        guard let high = value(of: text[at]), let low = value(of: text[at + 1]) else { return }
+        bytes.append(high << 4 | low)
       }
     }
-    return bytes
+    return bytes.count == text.count / 2 ? bytes : nil
   }
 
   /// The value of one ASCII digit of either case, or nil.

@@ -87,9 +87,11 @@ extension SHA256Digest {
   /// Two lower-case hexadecimal digits a byte, appended to `text`.
   public func appendHex(to text: inout [UInt8]) {
     withUnsafeBytes { bytes in
-      for byte in bytes {
-        text.append(Hex.digit(byte >> 4))
-        text.append(Hex.digit(byte & 15))
+      text.append(addingCapacity: 2 * bytes.count) { text in
+        for byte in bytes {
+          text.append(Hex.digit(byte >> 4))
+          text.append(Hex.digit(byte & 15))
+        }
       }
     }
   }

@@ -23,7 +23,7 @@ import Reactor
       requestID: id,
       startMicroseconds: exchange.startedAt.wall, method: head.method, operation: "Unknown",
       remoteIP: proxies.client(
-        peer: exchange.clientAddress, forwarded: head.values(of: "x-forwarded-for")),
+        peer: exchange.clientAddress, forwarded: head.headers.values(of: "x-forwarded-for")),
       peerIP: exchange.peerAddress, userAgent: head["user-agent"] ?? "")
     trace.requestID = intent.requestID
     intent.host = head["host"]
@@ -33,14 +33,14 @@ import Reactor
   /// What the request asks for, as far as it could be understood.
   func describe(_ plan: RequestPlan) {
     intent.operation = plan.operation
-    intent.collectionID = plan.collection?.description
+    intent.collectionID = plan.bucket?.name ?? plan.collection?.description
     intent.objectKey = plan.objectKey
     guard let who = plan.authentication else { return }
     intent.auth = who.auth
     intent.authResult = who.result
-    intent.credentialFingerprint = who.fingerprint
-    intent.identityID = who.credential?.identity.description
-    intent.username = who.credential?.username
+    intent.credentialFingerprint = who.signer?.fingerprint
+    intent.identityID = who.signer?.identityID
+    intent.username = who.signer?.credential.username
   }
 
   func describeMalformed() { intent.operation = "Malformed" }

@@ -19,13 +19,18 @@ struct Authenticator: Sendable {
   }
 
   /// What is known of who asks, also when the request is refused.
-  struct Result: Sendable {
-    var auth: Authentication
-    var result: AuthenticationResult
-    var fingerprint: String?
-    var credential: Credential?
+  @Loop final class Result {
+    let auth: Authentication
+    fileprivate(set) var result: AuthenticationResult
+    fileprivate(set) var signer: OpenedCredential?
     /// Why the request is refused; nil: it is not.
-    var error: S3Error?
+    fileprivate(set) var error: S3Error?
+
+    fileprivate init(auth: Authentication, result: AuthenticationResult, error: S3Error? = nil) {
+      self.auth = auth
+      self.result = result
+      self.error = error
+    }
   }
 
   /// `now` are Unix seconds; `signInURL` goes into the messages.
@@ -36,7 +41,7 @@ struct Authenticator: Sendable {
     do throws(S3Error) {
       authorization = try Authorization(headers: request.headers, query: request.query)
     } catch {
-      let isHeader = request.headers.contains { $0.name.lowercased() == "authorization" }
+      let isHeader = request.headers["authorization"] != nil
       return Result(auth: isHeader ? .header : .presigned, result: .malformed, error: error)
     }
     let accessKeyID: String
@@ -52,21 +57,19 @@ struct Authenticator: Sendable {
     case .version2(let signature):
       (accessKeyID, isPresigned) = (signature.accessKeyID, signature.expires != nil)
     }
-    var result = Result(auth: isPresigned ? .presigned : .header, result: .malformed)
+    let result = Result(auth: isPresigned ? .presigned : .header, result: .malformed)
     do throws(CredentialError) {
       let signer = try opened.open(accessKeyID)
-      let credential = signer.credential
-      result.credential = credential
-      result.fingerprint = signer.fingerprint
+      result.signer = signer
       let failure = try verify(authorization, of: request, by: signer, now: now)
       result.result = failure.map(Self.result) ?? .verified
       result.error = failure.map { S3Error($0) }
-      let mustVerify = isPresigned || policy == .verify || credential.isStrict
+      let mustVerify = isPresigned || policy == .verify || signer.credential.isStrict
       if !mustVerify, result.error != nil {
         result.result = .unverified
         result.error = nil
       }
-      if result.error == nil, credential.isExpired(at: now) {
+      if result.error == nil, signer.credential.isExpired(at: now) {
         result.result = .expired
         result.error = .expired(signInURL: signInURL())
       }
@@ -97,7 +100,7 @@ struct Authenticator: Sendable {
     case .version4(let signature):
       let key = try opened.key(of: signature.accessKeyID, signer, in: signature.scope, now: now)
       do throws(SignatureFailure) {
-        try request.verify(signature, key: key.keyed, now: now)
+        try request.verify(signature, key: key.keyed, hasher: &opened.hasher, now: now)
       } catch {
         return error
       }

@@ -132,7 +132,7 @@ import Reactor
     }
     let plan = RequestPlan(
       exchange.head, baseURL: configuration.baseURL, authenticator: authenticator,
-      now: exchange.startedAt.wall / 1_000_000)
+      collections: collections, now: exchange.startedAt.wall / 1_000_000)
     row.describe(plan)
     return plan
   }
@@ -189,7 +189,7 @@ import Reactor
       var reply = answer.reply ?? refusal(answer.error, exchange.head, row.requestID)
       reply.headers.add("x-amz-request-id", row.requestID)
       reply.headers.add("x-amz-id-2", row.requestID)
-      reply.headers.add("Server", "globus-s3-frontend")
+      reply.headers.add(Self.server)
       let (sent, failure) = await reply.send(on: exchange, close: close)
       guard let sent else {
         answer = .refusal(
@@ -206,6 +206,8 @@ import Reactor
       return sent
     }
   }
+
+  private static let server: Headers = ["Server": "globus-s3-frontend"]
 
   private func refusal(_ error: S3Error?, _ head: RequestHead, _ requestID: String) -> Reply {
     let error = error ?? S3Error(.internalError)
@@ -237,7 +239,7 @@ import Reactor
       if plan.action == .authStart || plan.action == .authCallback {
         return await self.signIn(plan, exchange, row)
       }
-      if let fingerprint = plan.authentication?.fingerprint {
+      if let fingerprint = plan.authentication?.signer?.fingerprint {
         line = admission.place(for: fingerprint)
         if line == nil { line = try await admission.enter(fingerprint) }
       }
@@ -261,38 +263,39 @@ import Reactor
     _ plan: RequestPlan, _ head: RequestHead, _ trace: UpstreamTrace
   ) throws(S3Error) -> (Action, ObjectRequest)? {
     guard let action = plan.action, let key = plan.key, let query = plan.query else { return nil }
-    let bucket = try bucket(plan)
+    let (bucket, signInURL) = try bucket(plan)
     return (
       action,
       ObjectRequest(
         collection: bucket.collection, key: key, path: bucket.root + key.path,
         arguments: try ObjectArguments(query: query) { Self.value(of: $0, in: head) },
-        trace: trace, signInURL: bucket.signInURL)
+        trace: trace, signInURL: signInURL)
     )
   }
 
-  /// A bucket's storage with the credential's rights, and where a person signs in for it.
+  /// A bucket with the credential's rights, and where a person signs in for it.
   private func bucket(
     _ plan: RequestPlan
-  ) throws(S3Error) -> (collection: any Collection, root: String, signInURL: @Sendable () -> String)
-  {
-    guard let id = plan.collection, let credential = plan.authentication?.credential,
-      let fingerprint = plan.authentication?.fingerprint
-    else { throw S3Error(.internalError, cause: "an action without a bucket or a credential") }
+  ) throws(S3Error) -> (OpenedBucket, signInURL: @Sendable () -> String) {
+    guard let bucket = plan.bucket, let signer = plan.authentication?.signer else {
+      throw S3Error(.internalError, cause: "an action without a bucket or a credential")
+    }
     return (
-      collections.open(id, credential: credential, fingerprint: fingerprint),
-      credential.grant(for: id)?.rootFolder?.description ?? "",
-      { [baseURL = configuration.baseURL] in SignInLink(renewing: credential).url(at: baseURL) }
+      bucket,
+      { [baseURL = configuration.baseURL] in
+        SignInLink(renewing: signer.credential).url(at: baseURL)
+      }
     )
   }
 
   private func performOnBucket(
     _ plan: RequestPlan, _ trace: UpstreamTrace
   ) async throws(S3Error) -> Reply {
-    if plan.action == .listBuckets, let credential = plan.authentication?.credential {
+    if plan.action == .listBuckets, let credential = plan.authentication?.signer?.credential {
       return Buckets.list(credential)
     }
-    let (collection, root, signInURL) = try bucket(plan)
+    let (bucket, signInURL) = try bucket(plan)
+    let (collection, root) = (bucket.collection, bucket.root)
     guard let action = plan.action, let query = plan.query else {
       throw S3Error(.internalError, cause: "a plan without an action")
     }
@@ -333,7 +336,7 @@ import Reactor
 
   /// A header's value, of several lines joined as RFC 9110 section 5.3 has it.
   private static func value(of name: String, in head: RequestHead) -> String? {
-    let values = head.values(of: name)
+    let values = head.headers.values(of: name)
     return values.isEmpty ? nil : values.joined(separator: ", ")
   }
 

@@ -12,12 +12,43 @@ import Reactor
 @Loop final class OpenedCredential {
   nonisolated let credential: Credential
   nonisolated let fingerprint: String
+  /// Who signed in, as text.
+  nonisolated let identityID: String
   /// The signing key that was used last, proved or not.
   fileprivate var lastKey: SigningKey?
+  private var buckets: [CollectionID: OpenedBucket] = [:]
 
   nonisolated init(_ credential: Credential, fingerprint: String) {
     self.credential = credential
     self.fingerprint = fingerprint
+    identityID = credential.identity.description
+  }
+
+  /// The bucket of a collection, if the credential opens it; made by `collections` when it is first
+  /// asked for.
+  func bucket(_ id: CollectionID, in collections: any CollectionOpening) -> OpenedBucket? {
+    if let bucket = buckets[id] { return bucket }
+    guard let grant = credential.grant(for: id) else { return nil }
+    let bucket = OpenedBucket(
+      name: id.description, root: grant.rootFolder?.description ?? "",
+      collection: collections.open(id, credential: credential, fingerprint: fingerprint))
+    buckets[id] = bucket
+    return bucket
+  }
+}
+
+/// A collection as a credential opens it.
+@Loop final class OpenedBucket {
+  /// The collection's UUID in lower case.
+  let name: String
+  /// The folder that the bucket shows, absolute; "": all of the collection.
+  let root: String
+  let collection: any Collection
+
+  fileprivate init(name: String, root: String, collection: any Collection) {
+    self.name = name
+    self.root = root
+    self.collection = collection
   }
 }
 
@@ -37,7 +68,8 @@ import Reactor
 
 @Loop final class OpenedCredentials {
   private let sealer: CredentialSealer
-  private var hasher = SHA256()
+  /// For one message after another.
+  var hasher = SHA256()
   private var opened = KeptValues<SHA256Digest, OpenedCredential>(
     capacity: Limits.openedCredentials)
   private var isSweeping = false
@@ -50,8 +82,7 @@ import Reactor
 
   /// The credential sealed in `accessKeyID`, expired or not.
   func open(_ accessKeyID: String) throws(CredentialError) -> OpenedCredential {
-    var text = accessKeyID
-    let digest = text.withUTF8 { hasher.digest(of: UnsafeRawBufferPointer($0)) }
+    let digest = accessKeyID.utf8.span.withUnsafeBytes { hasher.digest(of: $0) }
     let now = Self.now
     if let known = opened.value(for: digest, now: now) { return known }
     let credential = OpenedCredential(

@@ -13,6 +13,8 @@ import Reactor
   private(set) var collection: CollectionID?
   private(set) var key: ObjectKey?
   private(set) var authentication: Authenticator.Result?
+  /// What the credential opens of it.
+  private(set) var bucket: OpenedBucket?
   /// Whether who asks has a credential that opens the bucket: nobody else's body is read.
   private(set) var mayReadBody = false
   private(set) var error: S3Error?
@@ -30,17 +32,19 @@ import Reactor
 
   /// `now` are Unix seconds.
   init(
-    _ head: RequestHead, baseURL: BaseURL, authenticator: Authenticator, now: Int64
+    _ head: RequestHead, baseURL: BaseURL, authenticator: Authenticator,
+    collections: any CollectionOpening, now: Int64
   ) {
     do throws(S3Error) {
-      try plan(head, baseURL, authenticator, now)
+      try plan(head, baseURL, authenticator, collections, now)
     } catch {
       self.error = error
     }
   }
 
   private func plan(
-    _ head: RequestHead, _ baseURL: BaseURL, _ authenticator: Authenticator, _ now: Int64
+    _ head: RequestHead, _ baseURL: BaseURL, _ authenticator: Authenticator,
+    _ collections: any CollectionOpening, _ now: Int64
   ) throws(S3Error) {
     if let authority = head.authority, !RequestAddress.isServed(authority, at: baseURL.host) {
       throw S3Error(.invalidURI, "This server is no proxy: the request's target is elsewhere.")
@@ -68,10 +72,11 @@ import Reactor
     let who = authenticator.authenticate(signed, now: now, signInURL: signInURL())
     authentication = who
     if let error = who.error {
-      guard error.code == .expiredToken, let old = who.credential else { throw error }
+      guard error.code == .expiredToken, let old = who.signer?.credential else { throw error }
       throw .expired(signInURL: SignInLink(renewing: old).url(at: baseURL))
     }
-    if let collection, who.credential?.grant(for: collection) == nil {
+    bucket = collection.flatMap { who.signer?.bucket($0, in: collections) }
+    if collection != nil, bucket == nil {
       throw S3Error(
         .accessDenied,
         (action == .createBucket

@@ -96,6 +96,6 @@ extension Exchange {
 
 extension Request {
   init(_ head: RequestHead, body: [UInt8]) {
-    self.init(head.method, head.target, headers: head.headers, body: body)
+    self.init(head.method, head.target, headers: head.headers.fields, body: body)
   }
 }

@@ -66,6 +66,8 @@ public enum BodyError: Error, Sendable {
   /// How the answer ended; nil until it has.
   public private(set) var sent: Sent?
 
+  /// Among its server's.
+  var position = 0
   private var connection: OpaquePointer?
   private var task: Task<Void, Never>?
   private var sentContinuations: [UnsafeContinuation<Sent, Never>] = []

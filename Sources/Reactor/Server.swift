@@ -155,10 +155,20 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
 
   /// Requests whose handler has not returned.
   public var requestsInFlight: Int { exchanges.count }
-  private var exchanges: [ObjectIdentifier: Exchange] = [:]
+  /// Each knows its position here.
+  private var exchanges: [Exchange] = []
 
-  func started(_ exchange: Exchange) { exchanges[ObjectIdentifier(exchange)] = exchange }
-  func ended(_ exchange: Exchange) { exchanges[ObjectIdentifier(exchange)] = nil }
+  func started(_ exchange: Exchange) {
+    exchange.position = exchanges.count
+    exchanges.append(exchange)
+  }
+
+  func ended(_ exchange: Exchange) {
+    let last = exchanges.removeLast()
+    guard last !== exchange else { return }
+    exchanges[exchange.position] = last
+    last.position = exchange.position
+  }
 
   /// From now on these hold, but for address and socket: `tls` for new connections. Nothing that
   /// is open is closed.
@@ -184,7 +194,7 @@ public struct ReactorError: Error, Sendable, CustomStringConvertible {
 
   /// Gives up on every answer in flight, visibly; their handlers learn of it and return soon.
   public func abort() async {
-    for exchange in Array(exchanges.values) { _ = await exchange.abort() }
+    for exchange in exchanges { _ = await exchange.abort() }
   }
 }
 

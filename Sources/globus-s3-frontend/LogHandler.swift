@@ -4,6 +4,8 @@
 // its values hold.
 
 import FoundationEssentials
+import Frontend
+import Glibc
 import Logging
 import Synchronization
 
@@ -42,7 +44,10 @@ struct LineLogHandler: LogHandler {
 
   func log(event: LogEvent) {
     let fields = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
-    let time = Date.now.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+    var now = timespec()
+    clock_gettime(CLOCK_REALTIME, &now)
+    let time = HTTPDate.formatISO(
+      Int64(now.tv_sec), milliseconds: Int64(now.tv_nsec) / 1_000_000)
     let line =
       switch form.format {
       case .text: text(time, event, fields)

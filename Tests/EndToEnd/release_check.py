@@ -52,6 +52,18 @@ def test_it_is_stripped_and_says_what_it_is(unpacked):
     assert re.match(r"\d+\.\d+\.\d+\+[0-9a-f]{12}(\.changed)? \(libuv .*SQLite ", version)
 
 
+def test_it_is_linked_for_memory_and_stays_hardened(unpacked):
+    program = unpacked / "bin/globus-s3-frontend"
+    shown = subprocess.run(["readelf", "--wide", "-h", "-l", "-d", program], capture_output=True,
+                           text=True, check=True).stdout
+    assert "DYN (Position-Independent" in shown and "GNU_RELRO" in shown
+    relocations = re.search(r"\(RELASZ\) +(\d+)", shown)
+    assert "(RELR)" in shown and int(relocations[1]) < 100_000  # not one word for each pointer
+    exported = subprocess.run(["readelf", "--wide", "--dyn-syms", program], capture_output=True,
+                              text=True, check=True).stdout
+    assert "GRDB" not in exported
+
+
 def test_it_has_units_pages_and_licences(unpacked):
     for file in ("share/globus-s3-frontend/systemd/globus-s3-frontend.service",
                  "share/globus-s3-frontend/systemd/globus-s3-frontend.socket",

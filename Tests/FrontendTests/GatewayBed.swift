@@ -32,7 +32,7 @@ import Testing
     self.upstream = upstream
   }
 
-  func rememberedStat(_ path: String) -> FileStatus? { nil }
+  func remembered(_ path: String) -> RememberedFile? { nil }
 
   func stat(_ path: String, trace: UpstreamTrace) async throws(GlobusError) -> FileStatus {
     asked.append("stat \(path)")

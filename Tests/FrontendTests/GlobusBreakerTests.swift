@@ -70,7 +70,8 @@ import Testing
       @Loop func calls() async -> Int {
         let trace = UpstreamTrace()
         do throws(GlobusError) {
-          _ = try await client.read("/x", range: nil, over: .any, grant: grant, trace: trace)
+          _ = try await client.read(
+            "/x", range: nil, over: .any, by: DataServerAccess(grant), trace: trace)
           Issue.record("nobody listens")
         } catch {
           guard case .unavailable = error else {

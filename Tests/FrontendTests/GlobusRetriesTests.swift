@@ -93,7 +93,7 @@ private let stat = #"{"type": "file", "size": 5, "last_modified": "1970-01-01 00
     func read() async -> Result<String, GlobusError> {
       do throws(GlobusError) {
         let transfer = try await client.read(
-          "/x", range: nil, over: .any, grant: grant, trace: trace)
+          "/x", range: nil, over: .any, by: DataServerAccess(grant), trace: trace)
         let body = try? await transfer.collect(limit: 100)
         return .success(String(decoding: body ?? [], as: UTF8.self))
       } catch {

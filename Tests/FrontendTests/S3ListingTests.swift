@@ -118,6 +118,16 @@ import Testing
   @Test func timesOfListings() {
     #expect(HTTPDate.formatISO(784_111_777) == "1994-11-06T08:49:37.000Z")
   }
+
+  @Test func timesOfLogsAndKeys() {
+    #expect(HTTPDate.formatISO(784_111_777, milliseconds: 7) == "1994-11-06T08:49:37.007Z")
+    #expect(HTTPDate.formatISO(0, milliseconds: 999) == "1970-01-01T00:00:00.999Z")
+    #expect(HTTPDate.formatISOSeconds(951_782_400) == "2000-02-29T00:00:00Z")
+    #expect(HTTPDate.isISOSeconds("2000-02-29T00:00:00Z"))
+    for text in ["", "2001-02-29T00:00:00Z", "20000229T000000Z", "2000-02-29T00:00:00.000Z"] {
+      #expect(!HTTPDate.isISOSeconds(text))
+    }
+  }
 }
 
 private struct Seeded: RandomNumberGenerator {

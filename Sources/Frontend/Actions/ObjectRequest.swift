@@ -108,12 +108,33 @@ extension ObjectRequest {
   /// PreconditionFailed and InvalidRange.
   @Loop func head(_ file: FileStatus) throws(S3Error) -> ObjectHead {
     try requireKind(of: file)
-    let size = size(of: file)
+    return try head(file, describe(file))
+  }
+
+  @Loop func head(_ file: RememberedFile) throws(S3Error) -> ObjectHead {
+    try requireKind(of: file.status)
+    let description = file.description ?? describe(file.status)
+    file.description = description
+    return try head(file.status, description)
+  }
+
+  @Loop private func describe(_ file: FileStatus) -> FileDescription {
     let etag = etag(of: file)
+    return FileDescription(
+      etag: etag,
+      headers: [
+        "ETag": etag.description, "Last-Modified": HTTPDate.format(file.modified),
+        "Accept-Ranges": "bytes",
+      ])
+  }
+
+  @Loop private func head(
+    _ file: FileStatus, _ description: FileDescription
+  ) throws(S3Error) -> ObjectHead {
+    let size = size(of: file)
+    let etag = description.etag
     var headers = Headers()
-    headers.add("ETag", etag.description)
-    headers.add("Last-Modified", HTTPDate.format(file.modified))
-    headers.add("Accept-Ranges", "bytes")
+    headers.add(description.headers)
     switch arguments.conditions.evaluate(etag: etag, modified: file.modified) {
     case .proceed: break
     case .preconditionFailed(let condition):
@@ -158,13 +179,16 @@ extension ObjectRequest {
         key.isFolder ? ContentType.folder : ContentType.of(key.fileExtension))
     }
     for override in overrides { headers.add(override.name, override.value) }
-    // Somebody else's file must not run as a page of this origin, whose pages handle sign-ins.
-    headers.add("Content-Security-Policy", "sandbox")
-    headers.add("X-Content-Type-Options", "nosniff")
+    headers.add(Self.confinement)
   }
 
+  /// Somebody else's file must not run as a page of this origin, whose pages handle sign-ins.
+  private static let confinement: Headers = [
+    "Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff",
+  ]
+
   /// The object's status, if it is remembered: then nothing need be asked at the same time.
-  @Loop var remembered: FileStatus? { collection.rememberedStat(path) }
+  @Loop var remembered: RememberedFile? { collection.remembered(path) }
 
   /// The object's status; `fresh`: not a remembered one.
   @Loop func stat(fresh: Bool = false) async throws(S3Error) -> FileStatus {

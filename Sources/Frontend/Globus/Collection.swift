@@ -27,7 +27,7 @@ import Reactor
   func stat(_ path: String, trace: UpstreamTrace) async throws(GlobusError) -> FileStatus
 
   /// What `stat` would give without asking anybody, if it would.
-  func rememberedStat(_ path: String) -> FileStatus?
+  func remembered(_ path: String) -> RememberedFile?
 
   /// Like `stat`, but asked anew.
   func freshStat(_ path: String, trace: UpstreamTrace) async throws(GlobusError) -> FileStatus

@@ -45,12 +45,14 @@ struct UUIDBits: Hashable, Sendable, CustomStringConvertible {
   }
 
   init?(_ text: some StringProtocol) {
-    let text = text.utf8
+    self.init(String(text).utf8.span)
+  }
+
+  private init?(_ text: Span<UInt8>) {
     guard text.count == 36 else { return nil }
     var (high, low): (UInt64, UInt64) = (0, 0)
-    var position = 0
-    for character in text {
-      defer { position += 1 }
+    for position in text.indices {
+      let character = text[position]
       if Self.isHyphen(position) {
         guard character == UInt8(ascii: "-") else { return nil }
         continue

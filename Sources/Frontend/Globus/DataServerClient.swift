@@ -7,6 +7,24 @@
 
 import Reactor
 
+/// One collection's server, and the token for it.
+final class DataServerAccess: Sendable {
+  /// With `:port` unless it is 443.
+  fileprivate let host: String
+  fileprivate let origin: String
+  fileprivate let headers: Headers
+
+  init(_ grant: CollectionGrant) {
+    host = grant.httpsHost
+    origin = "https://\(host)"
+    headers = [
+      "Authorization": "Bearer \(grant.https.secret.value)",
+      // Asks for machine-readable refusals in place of a redirect to a sign-in page.
+      "X-Requested-With": "XMLHttpRequest",
+    ]
+  }
+}
+
 @Loop final class DataServerClient {
   private let http: HTTPClient
   private let silenceMilliseconds: UInt32
@@ -26,31 +44,28 @@ import Reactor
   /// Starts reading `path`, which begins with "/". The answer is 200, or 206 with bytes of `range`.
   func read(
     _ path: String, range: ClosedRange<UInt64>?, over connection: TransferRequest.Connection,
-    grant: CollectionGrant, trace: UpstreamTrace
+    by access: DataServerAccess, trace: UpstreamTrace
   ) async throws(GlobusError) -> Transfer {
     var request = TransferRequest(
-      "GET", "https://\(grant.httpsHost)\(PercentEncoding.path(path))")
-    request.headers.add("Authorization", "Bearer \(grant.https.secret.value)")
-    // Asks for machine-readable refusals in place of a redirect to a sign-in page.
-    request.headers.add("X-Requested-With", "XMLHttpRequest")
+      "GET", access.origin + PercentEncoding.path(path), headers: access.headers)
     if let range { request.headers.add("Range", "bytes=\(range.lowerBound)-\(range.upperBound)") }
     request.firstByteTimeoutMilliseconds = silenceMilliseconds
     request.stallTimeoutMilliseconds = silenceMilliseconds
     request.connectTimeoutMilliseconds = GlobusLimits.connectMilliseconds
     request.connection = connection
     request.closesOnError = true
-    guard breaker.admits(grant.httpsHost) else {
+    guard breaker.admits(access.host) else {
       throw .unavailable("the collection's server could not be reached just now")
     }
     var retries = Retries(limit: GlobusLimits.readRetries)
     while true {
-      switch await attempt(request, range: range, at: grant.httpsHost, trace) {
+      switch await attempt(request, range: range, at: access.host, trace) {
       case .object(let transfer): return transfer
       case .refused(let error): throw error
       case .doubtful(let error, let cause, let address):
         guard let pause = retries.pause(after: cause), await Loop.sleep(milliseconds: pause)
         else {
-          if case .notReached = cause { breaker.notReached(grant.httpsHost) }
+          if case .notReached = cause { breaker.notReached(access.host) }
           throw error
         }
         metrics.retried(.collection)

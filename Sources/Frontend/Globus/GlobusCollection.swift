@@ -19,7 +19,7 @@ import Reactor
   fileprivate let transfer: TransferClient
   fileprivate let servers: DataServerClient
   fileprivate let flights = SingleFlight<StatKey, FileStatus>()
-  fileprivate var recent = RecentValues<StatKey, FileStatus>(
+  fileprivate var recent = RecentValues<StatKey, RememberedFile>(
     capacity: GlobusLimits.statEntries, lifetime: GlobusLimits.statMicroseconds)
 
   fileprivate let listingFlights = SingleFlight<StatKey, [FolderEntry]>()
@@ -41,7 +41,8 @@ import Reactor
 @Loop private final class GlobusCollection: Collection {
   let id: CollectionID
   /// Nil when the credential does not open the collection: everything is denied then.
-  private let grant: CollectionGrant?
+  private let access: DataServerAccess?
+  private let rootFolder: RootFolder?
   private let token: TransferToken
   private let fingerprint: String
   private let collections: GlobusCollections
@@ -53,18 +54,18 @@ import Reactor
     self.id = id
     self.fingerprint = fingerprint
     self.collections = collections
-    grant = credential.grant(for: id)
+    let grant = credential.grant(for: id)
+    access = grant.map { DataServerAccess($0) }
+    rootFolder = grant?.rootFolder
     token = TransferToken(secret: credential.transfer.secret)
   }
 
-  /// The grant, and `path` as Globus is asked for it.
+  /// The way to the bytes, and `path` as Globus is asked for it.
   private func confined(
     _ path: String
-  ) throws(GlobusError) -> (grant: CollectionGrant, path: String) {
-    guard let grant, let path = RootFolder.confined(path, to: grant.rootFolder) else {
-      throw .denied
-    }
-    return (grant, path)
+  ) throws(GlobusError) -> (access: DataServerAccess, path: String) {
+    guard let access, let path = RootFolder.confined(path, to: rootFolder) else { throw .denied }
+    return (access, path)
   }
 
   /// `error` without demands that a sign-in to this collection can't meet.
@@ -73,15 +74,15 @@ import Reactor
     return .signInRequired(requirements.limited(to: [id]))
   }
 
-  func rememberedStat(_ path: String) -> FileStatus? {
+  func remembered(_ path: String) -> RememberedFile? {
     guard let path = try? confined(path).path else { return nil }
     return collections.recent.value(for: key(path), now: Loop.clockMicroseconds)
   }
 
   func stat(_ path: String, trace: UpstreamTrace) async throws(GlobusError) -> FileStatus {
     let key = key(try confined(path).path)
-    if let status = collections.recent.value(for: key, now: Loop.clockMicroseconds) {
-      return status
+    if let file = collections.recent.value(for: key, now: Loop.clockMicroseconds) {
+      return file.status
     }
     return try await collections.flights.value(for: key) {
       do throws(GlobusError) {
@@ -100,7 +101,7 @@ import Reactor
     } catch {
       throw meaning(error)
     }
-    collections.recent.set(status, for: key(path), now: Loop.clockMicroseconds)
+    collections.recent.set(RememberedFile(status), for: key(path), now: Loop.clockMicroseconds)
     return status
   }
 
@@ -138,10 +139,10 @@ import Reactor
     _ path: String, range: ClosedRange<UInt64>?, over connection: TransferRequest.Connection,
     trace: UpstreamTrace
   ) async throws(GlobusError) -> Transfer {
-    let (grant, path) = try confined(path)
+    let (access, path) = try confined(path)
     do throws(GlobusError) {
       return try await collections.servers.read(
-        path, range: range, over: connection, grant: grant, trace: trace)
+        path, range: range, over: connection, by: access, trace: trace)
     } catch {
       throw meaning(error)
     }

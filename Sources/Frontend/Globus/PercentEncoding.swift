@@ -17,23 +17,40 @@ enum PercentEncoding {
   }
 
   private static func encode(_ text: some StringProtocol, keepingSlash: Bool) -> String {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(text.utf8.count)
-    append(Array(text.utf8), keepingSlash: keepingSlash, to: &bytes)
-    return String(decoding: bytes, as: UTF8.self)
+    let bytes = Array(text.utf8)
+    // Most are of bytes that stand for themselves.
+    if bytes.allSatisfy({ stays($0, keepingSlash) }) { return String(text) }
+    var encoded: [UInt8] = []
+    append(bytes, keepingSlash: keepingSlash, to: &encoded)
+    return String(decoding: encoded, as: UTF8.self)
   }
 
   /// Appends `text` with every byte outside the unreserved ones encoded, "/" perhaps excepted.
   static func append(_ text: [UInt8], keepingSlash: Bool, to bytes: inout [UInt8]) {
-    for byte in text {
-      if isUnreserved(byte) || keepingSlash && byte == UInt8(ascii: "/") {
-        bytes.append(byte)
-      } else {
-        bytes.append(UInt8(ascii: "%"))
-        bytes.append(hex[Int(byte >> 4)])
-        bytes.append(hex[Int(byte & 15)])
+    bytes.append(addingCapacity: 3 * text.count) { bytes in
+      for byte in text {
+        if stays(byte, keepingSlash) {
+          bytes.append(byte)
+        } else {
+          bytes.append(UInt8(ascii: "%"))
+          bytes.append(hex[Int(byte >> 4)])
+          bytes.append(hex[Int(byte & 15)])
+        }
       }
     }
+  }
+
+  /// Appends a path that is encoded somehow, decoded and encoded as here.
+  static func appendAnew(_ path: String, to bytes: inout [UInt8]) {
+    let text = path.utf8.span
+    for at in text.indices where !stays(text[at], true) {
+      return append(decode(path.utf8) ?? Array(path.utf8), keepingSlash: true, to: &bytes)
+    }
+    bytes.append(path)
+  }
+
+  private static func stays(_ byte: UInt8, _ keepingSlash: Bool) -> Bool {
+    isUnreserved(byte) || keepingSlash && byte == UInt8(ascii: "/")
   }
 
   private static func isUnreserved(_ byte: UInt8) -> Bool {

@@ -5,6 +5,7 @@
 // by here, and finding `Character`s in a long header costs more than all the cryptography.
 
 import Crypto
+import Reactor
 
 enum Authorization: Sendable {
   case anonymous
@@ -13,22 +14,31 @@ enum Authorization: Sendable {
 
   /// The parsed form. `headers` are all of the request's, in order. Throws the S3 error that fits
   /// the place: AuthorizationHeaderMalformed or AuthorizationQueryParametersError.
-  init(headers: [(name: String, value: String)], query: Query) throws(S3Error) {
-    let fields = headers.filter { isHeader($0.name, "authorization") }
+  init(headers: RequestHeaders, query: Query) throws(S3Error) {
+    var ways = 0
+    var hasToken = query.parameters.contains {
+      isHeader($0.name, "x-amz-security-token") && !$0.value.isEmpty
+    }
+    headers.forEach { name, value in
+      if isHeader(name, "authorization") { ways += 1 }
+      if isHeader(name, "x-amz-security-token"), !value.isEmpty { hasToken = true }
+    }
+    let isInHeader = ways > 0
     let isQueryV4 = query.parameters.contains {
       ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature"].contains($0.name)
     }
     let isQueryV2 = query.contains("AWSAccessKeyId") || query.contains("Signature")
-    guard fields.count + (isQueryV4 ? 1 : 0) + (isQueryV2 ? 1 : 0) <= 1 else {
+    ways += (isQueryV4 ? 1 : 0) + (isQueryV2 ? 1 : 0)
+    guard ways <= 1 else {
       throw S3Error(
         .invalidRequest, "Only one way to sign is allowed: one Authorization header or one query.")
     }
-    let isToken = { (name: String) in isHeader(name, "x-amz-security-token") }
-    guard !headers.contains(where: { isToken($0.name) && !$0.value.isEmpty }),
-      !query.parameters.contains(where: { isToken($0.name) && !$0.value.isEmpty })
-    else { throw S3Error(.invalidToken) }
-    if let field = fields.first {
-      self = try Self.header(field.value, headers)
+    guard !hasToken else { throw S3Error(.invalidToken) }
+    if isInHeader {
+      let signature = try headers.withValue(of: "authorization") { value throws(S3Error) in
+        try Self.header(value, headers)
+      }
+      self = signature ?? .anonymous
     } else if isQueryV4 {
       self = .version4(try SignatureV4(query: query))
     } else if isQueryV2 {
@@ -39,21 +49,20 @@ enum Authorization: Sendable {
   }
 
   private static func header(
-    _ value: String, _ headers: [(name: String, value: String)]
+    _ text: Span<UInt8>, _ headers: RequestHeaders
   ) throws(S3Error) -> Authorization {
-    guard value.utf8.count <= Limits.authorizationBytes else {
+    guard text.count <= Limits.authorizationBytes else {
       throw S3Error(.authorizationHeaderMalformed, "The Authorization header is too long.")
     }
-    let value = Array(value.utf8)
-    guard let space = value.firstIndex(of: UInt8(ascii: " ")) else {
+    guard let space = text.index(of: UInt8(ascii: " ")) else {
       throw S3Error(.authorizationHeaderMalformed)
     }
-    let rest = value[(space + 1)...]
-    switch String(decoding: value[..<space], as: UTF8.self) {
+    let rest = space + 1..<text.count
+    switch text.string(0..<space) {
     case SignatureV4.algorithm:
-      return .version4(try SignatureV4(header: rest, headers: headers))
+      return .version4(try SignatureV4(header: text.extracting(rest), headers: headers))
     case "AWS":
-      return .version2(try SignatureV2(header: String(decoding: rest, as: UTF8.self)[...]))
+      return .version2(try SignatureV2(header: text.string(rest)[...]))
     case "AWS4-ECDSA-P256-SHA256":
       throw S3Error(
         .notImplemented, "Signature version 4A is not implemented: sign with version 4.")
@@ -63,17 +72,6 @@ enum Authorization: Sendable {
         "The Authorization header's scheme is not known here: sign with \(SignatureV4.algorithm).")
     }
   }
-}
-
-/// Whether a header of that name is the one called `lowercased`.
-func isHeader(_ name: String, _ lowercased: String) -> Bool {
-  guard name.utf8.count == lowercased.utf8.count else { return false }
-  return name.utf8.elementsEqual(lowercased.utf8, by: isSame)
-}
-
-/// Whether a byte of ASCII is the lower-case one, in either case.
-func isSame(_ byte: UInt8, _ lowercased: UInt8) -> Bool {
-  (UInt8(ascii: "A")...UInt8(ascii: "Z") ~= byte ? byte | 0x20 : byte) == lowercased
 }
 
 /// A signature of version 4, in the header or in the query of a presigned URL.
@@ -101,32 +99,33 @@ struct SignatureV4: Sendable {
 
   /// `text` is what follows the algorithm's name.
   fileprivate init(
-    header text: ArraySlice<UInt8>, headers: [(name: String, value: String)]
+    header text: Span<UInt8>, headers: RequestHeaders
   ) throws(S3Error) {
     var fields = HeaderFields()
-    var rest = text
+    var start = 0
     while true {
-      let comma = rest.firstIndex(of: UInt8(ascii: ",")) ?? rest.endIndex
-      try fields.add(rest[..<comma].drop { $0 == UInt8(ascii: " ") })
-      if comma == rest.endIndex { break }
-      rest = rest[(comma + 1)...]
+      let end = text.index(of: UInt8(ascii: ","), from: start) ?? text.count
+      while start < end, text[start] == UInt8(ascii: " ") { start += 1 }
+      try fields.add(start..<end, of: text)
+      if end == text.count { break }
+      start = end + 1
     }
     guard let credential = fields.credential, let signed = fields.signedHeaders,
       let signature = fields.signature
     else { throw HeaderFields.incomplete }
-    let header = { (name: String) in headers.first { isHeader($0.name, name) }?.value }
     let time: SignatureTime?
-    if let date = header("x-amz-date") {
+    if let date = headers["x-amz-date"] {
       time = SignatureTime(basic: date)
-    } else if let date = header("date") {
+    } else if let date = headers["date"] {
       time = SignatureTime(date)
     } else {
       throw S3Error(
         .authorizationHeaderMalformed, "A signed request must have an x-amz-date or Date header.")
     }
     try self.init(
-      credential: credential, signed: signed, signature: signature, time: time,
-      expires: nil, code: .authorizationHeaderMalformed)
+      credential: text.extracting(credential), signed: text.extracting(signed),
+      signature: text.extracting(signature), time: time, expires: nil,
+      code: .authorizationHeaderMalformed)
   }
 
   fileprivate init(query: Query) throws(S3Error) {
@@ -149,25 +148,28 @@ struct SignatureV4: Sendable {
       throw S3Error(code, "X-Amz-Expires must be from 1 to \(Limits.presignedSeconds) seconds.")
     }
     try self.init(
-      credential: Array(credential.utf8)[...], signed: Array(signed.utf8)[...],
-      signature: Array(signature.utf8)[...], time: SignatureTime(basic: date), expires: expires,
-      code: code)
+      credential: credential.utf8.span, signed: signed.utf8.span, signature: signature.utf8.span,
+      time: SignatureTime(basic: date), expires: expires, code: code)
   }
 
   private init(
-    credential: ArraySlice<UInt8>, signed: ArraySlice<UInt8>, signature: ArraySlice<UInt8>,
+    credential: Span<UInt8>, signed: Span<UInt8>, signature: Span<UInt8>,
     time: SignatureTime?, expires: Int64?, code: S3Error.Code
   ) throws(S3Error) {
     // From the right: an access key id may hold a "/".
-    let parts = Self.lastParts(of: credential)
-    guard let parts, parts.3.elementsEqual("aws4_request".utf8), parts.2.elementsEqual("s3".utf8)
+    let slash = UInt8(ascii: "/")
+    guard let fourth = credential.lastIndex(of: slash, before: credential.count),
+      let third = credential.lastIndex(of: slash, before: fourth),
+      let second = credential.lastIndex(of: slash, before: third),
+      let first = credential.lastIndex(of: slash, before: second),
+      credential.extracting((fourth + 1)...).equals("aws4_request"),
+      credential.extracting(third + 1..<fourth).equals("s3")
     else {
       throw S3Error(code, "The Credential must be <access key id>/<date>/<region>/s3/aws4_request.")
     }
-    let date = parts.0
-    accessKeyID = String(decoding: credential[..<(date.startIndex - 1)], as: UTF8.self)
+    accessKeyID = credential.string(0..<first)
     scope = Scope(
-      date: String(decoding: date, as: UTF8.self), region: String(decoding: parts.1, as: UTF8.self))
+      date: credential.string(first + 1..<second), region: credential.string(second + 1..<third))
     guard !accessKeyID.isEmpty else { throw S3Error(code, "The access key id is empty.") }
     guard let time else {
       throw S3Error(
@@ -175,7 +177,7 @@ struct SignatureV4: Sendable {
         "The request's time must be of the form yyyymmddThhmmssZ, or in the Date header of the "
           + "form \"Tue, 27 Mar 2007 19:36:42 GMT\".")
     }
-    guard date.count == 8, time.basic.utf8.starts(with: date) else {
+    guard scope.date.utf8.count == 8, time.basic.hasPrefix(scope.date) else {
       throw S3Error(code, "The Credential's date must be the day of the request's time.")
     }
     (timestamp, self.time, self.expires) = (time.basic, time.seconds, expires)
@@ -183,20 +185,23 @@ struct SignatureV4: Sendable {
       throw S3Error(code, "SignedHeaders must be lower-case names, once each, host among them.")
     }
     signedHeaders = names
-    guard signature.count == 64, !signature.contains(where: isUpperCase),
-      let bytes = Hex.decode(signature)
-    else { throw S3Error(code, "The Signature must be 64 lower-case hex digits.") }
+    guard signature.count == 64, !hasUpperCase(signature), let bytes = Hex.decode(signature) else {
+      throw S3Error(code, "The Signature must be 64 lower-case hex digits.")
+    }
     self.signature = bytes
   }
 }
 
 extension SignatureV4 {
   /// Whether the header of that name, in any case, is under the signature.
-  func covers(_ name: String) -> Bool { signedHeaders.contains { isHeader(name, $0) } }
+  func covers(_ name: Span<UInt8>) -> Bool {
+    for signed in signedHeaders where isHeader(name, signed) { return true }
+    return false
+  }
 
   /// The three fields of the header, once each.
   private struct HeaderFields {
-    var credential, signedHeaders, signature: ArraySlice<UInt8>?
+    var credential, signedHeaders, signature: Range<Int>?
 
     static var incomplete: S3Error {
       S3Error(
@@ -204,17 +209,18 @@ extension SignatureV4 {
         "The Authorization header must have Credential, SignedHeaders and Signature, once each.")
     }
 
-    mutating func add(_ field: ArraySlice<UInt8>) throws(S3Error) {
-      guard let equals = field.firstIndex(of: UInt8(ascii: "=")) else {
-        throw S3Error(.authorizationHeaderMalformed)
-      }
-      let name = field[..<equals]
-      let value = field[(equals + 1)...]
-      if credential == nil, name.elementsEqual("Credential".utf8) {
+    mutating func add(_ field: Range<Int>, of text: Span<UInt8>) throws(S3Error) {
+      guard
+        let equals = text.extracting(..<field.upperBound)
+          .index(of: UInt8(ascii: "="), from: field.lowerBound)
+      else { throw S3Error(.authorizationHeaderMalformed) }
+      let name = text.extracting(field.lowerBound..<equals)
+      let value = equals + 1..<field.upperBound
+      if credential == nil, name.equals("Credential") {
         credential = value
-      } else if signedHeaders == nil, name.elementsEqual("SignedHeaders".utf8) {
+      } else if signedHeaders == nil, name.equals("SignedHeaders") {
         signedHeaders = value
-      } else if signature == nil, name.elementsEqual("Signature".utf8) {
+      } else if signature == nil, name.equals("Signature") {
         signature = value
       } else {
         throw Self.incomplete
@@ -222,42 +228,27 @@ extension SignatureV4 {
     }
   }
 
-  /// The four parts behind the last four slashes; nil when there are fewer.
-  private static func lastParts(
-    of text: ArraySlice<UInt8>
-  ) -> (ArraySlice<UInt8>, ArraySlice<UInt8>, ArraySlice<UInt8>, ArraySlice<UInt8>)? {
-    var rest = text
-    let next = { () -> ArraySlice<UInt8>? in
-      guard let slash = rest.lastIndex(of: UInt8(ascii: "/")) else { return nil }
-      let part = rest[(slash + 1)...]
-      rest = rest[..<slash]
-      return part
-    }
-    guard let fourth = next(), let third = next(), let second = next(), let first = next() else {
-      return nil
-    }
-    return (first, second, third, fourth)
-  }
-
   /// The names between the semicolons; nil unless they are lower case and once each, with host.
-  private static func headerNames(in text: ArraySlice<UInt8>) -> [String]? {
+  private static func headerNames(in text: Span<UInt8>) -> [String]? {
+    guard !hasUpperCase(text) else { return nil }
     var names: [String] = []
-    var rest = text
+    var start = 0
     while names.count < Limits.signedHeaders {
-      let end = rest.firstIndex(of: UInt8(ascii: ";")) ?? rest.endIndex
-      let name = rest[..<end]
-      guard !name.isEmpty, !name.contains(where: isUpperCase) else { return nil }
-      names.append(String(decoding: name, as: UTF8.self))
-      if end == rest.endIndex {
-        return names.contains("host") && Set(names).count == names.count ? names : nil
-      }
-      rest = rest[(end + 1)...]
+      let end = text.index(of: UInt8(ascii: ";"), from: start) ?? text.count
+      let name = text.string(start..<end)
+      guard !name.isEmpty, !names.contains(name) else { return nil }
+      names.append(name)
+      if end == text.count { return names.contains("host") ? names : nil }
+      start = end + 1
     }
     return nil
   }
 }
 
-private func isUpperCase(_ byte: UInt8) -> Bool { UInt8(ascii: "A")...UInt8(ascii: "Z") ~= byte }
+private func hasUpperCase(_ text: Span<UInt8>) -> Bool {
+  for at in text.indices where UInt8(ascii: "A")...UInt8(ascii: "Z") ~= text[at] { return true }
+  return false
+}
 
 /// A signature of version 2, which old clients and presigned URLs have.
 struct SignatureV2: Sendable {

@@ -1,16 +1,28 @@
 // HTTPDate: the forms of time that S3's HTTP has, to and from Unix seconds: those of RFC 9110
 // section 5.6.7, the ISO 8601 form of listings and the basic one of signatures.
 //
-// Own arithmetic: FoundationEssentials of Swift 6.3 has no IMF-fixdate. Years are 1970 to 9999.
+// Own arithmetic: FoundationEssentials of Swift 6.3 has no IMF-fixdate, and its ISO 8601 begins with a
+// calendar and its time zones, a megabyte of ICU's tables. Years are 1970 to 9999.
 
-enum HTTPDate {
+public enum HTTPDate {
   /// "1994-11-06T08:49:37.000Z", as listings have it.
-  static func formatISO(_ seconds: Int64) -> String {
+  public static func formatISO(_ seconds: Int64, milliseconds: Int64 = 0) -> String {
+    let fraction = "\(1_000 + milliseconds)".dropFirst()
+    return "\(formatISOSeconds(seconds).dropLast()).\(fraction)Z"
+  }
+
+  /// "1994-11-06T08:49:37Z".
+  static func formatISOSeconds(_ seconds: Int64) -> String {
     let seconds = min(max(seconds, 0), latest)
     let (days, rest) = seconds.quotientAndRemainder(dividingBy: 86_400)
     let (year, month, day) = civil(days)
     let date = "\(two(year / 100))\(two(year % 100))-\(two(month))-\(two(day))"
-    return "\(date)T\(two(rest / 3_600)):\(two(rest / 60 % 60)):\(two(rest % 60)).000Z"
+    return "\(date)T\(two(rest / 3_600)):\(two(rest / 60 % 60)):\(two(rest % 60))Z"
+  }
+
+  /// Whether it is what `formatISOSeconds` writes.
+  static func isISOSeconds(_ text: String) -> Bool {
+    parseBasic(text.filter { $0 != "-" && $0 != ":" }).map(formatISOSeconds) == text
   }
 
   /// "Sun, 06 Nov 1994 08:49:37 GMT"; times outside the years that the form has are moved there.

@@ -52,13 +52,13 @@ extension SignedRequest {
   }
 
   private func header(_ name: String) -> String? {
-    headers.first { isHeader($0.name, name) }?.value
+    headers[name]
   }
 
   /// "name:value\n" lines, by name, with all values of a name.
   private var amazonHeaders: String {
     var values: [String: [String]] = [:]
-    for header in headers where header.name.lowercased().hasPrefix("x-amz-") {
+    for header in headers.fields where header.name.lowercased().hasPrefix("x-amz-") {
       values[header.name.lowercased(), default: []].append(header.value)
     }
     return values.sorted { $0.key < $1.key }

@@ -1,6 +1,12 @@
 import Crypto
 
 extension PercentEncoding {
+  /// The text that `text` stands for, what is not UTF-8 in it replaced; nil as `decode` has it.
+  static func decoded(_ text: String) -> String? {
+    guard text.utf8.span.contains(UInt8(ascii: "%")) else { return text }
+    return decode(text.utf8).map { String(decoding: $0, as: UTF8.self) }
+  }
+
   /// The bytes that `text` stands for (RFC 3986 section 2.1); nil when a "%" is not followed by two
   /// hexadecimal digits. A plus is a plus.
   static func decode(_ text: some Sequence<UInt8>) -> [UInt8]? {

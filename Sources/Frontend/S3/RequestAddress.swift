@@ -19,32 +19,30 @@ struct RequestAddress: Sendable {
   /// `<uuid>.<baseHost>` names a bucket, every other host leaves that to the path. Throws
   /// InvalidURI for a target that is no path.
   init(host: String, target: String, baseHost: String) throws(S3Error) {
-    guard target.utf8.first == UInt8(ascii: "/") else {
+    let text = target.utf8.span
+    guard text.count > 0, text[0] == UInt8(ascii: "/") else {
       throw S3Error(.invalidURI, "The request's target must be a path that begins with \"/\".")
     }
-    let question = target.utf8.firstIndex(of: UInt8(ascii: "?")) ?? target.endIndex
-    path = String(target[..<question])
-    encodedQuery =
-      question == target.endIndex ? "" : String(target[target.index(after: question)...])
-    let rest = path.dropFirst()
+    let end = text.index(of: UInt8(ascii: "?")) ?? text.count
+    path = end == text.count ? target : text.string(0..<end)
+    encodedQuery = end == text.count ? "" : text.string(end + 1..<text.count)
     if let bucket = Self.virtualBucket(host: host, baseHost: baseHost) {
       self.bucket = bucket
       isVirtualHosted = true
-      encodedKey = rest.isEmpty ? nil : String(rest)
+      encodedKey = end == 1 ? nil : text.string(1..<end)
       return
     }
     isVirtualHosted = false
-    let slash = rest.utf8.firstIndex(of: UInt8(ascii: "/")) ?? rest.endIndex
-    let name = rest[..<slash]
-    let key = slash == rest.endIndex ? "" : rest[rest.index(after: slash)...]
-    guard !name.isEmpty || slash == rest.endIndex else {
+    let slash = text.extracting(..<end).index(of: UInt8(ascii: "/"), from: 1) ?? end
+    guard slash > 1 || slash == end else {
       throw S3Error(.invalidURI, "The request's path begins with \"//\": the bucket is missing.")
     }
-    guard let decoded = PercentEncoding.decode(name.utf8) else {
+    let name = text.string(1..<slash)
+    guard let decoded = PercentEncoding.decoded(name) else {
       throw S3Error(.invalidURI, "The path has a \"%\" that is not followed by two hex digits.")
     }
-    bucket = name.isEmpty ? nil : String(decoding: decoded, as: UTF8.self)
-    encodedKey = key.isEmpty ? nil : String(key)
+    bucket = name.isEmpty ? nil : decoded
+    encodedKey = slash + 1 >= end ? nil : text.string(slash + 1..<end)
   }
 
   var level: Level { bucket == nil ? .service : encodedKey == nil ? .bucket : .object }
@@ -69,13 +67,11 @@ struct RequestAddress: Sendable {
 
   /// The bucket that a host name stands for, if it is one; a port says nothing.
   private static func virtualBucket(host: String, baseHost: String) -> String? {
-    let host = host.utf8
-    guard let dot = host.firstIndex(of: UInt8(ascii: ".")) else { return nil }
-    let rest = host[host.index(after: dot)...].prefix { $0 != UInt8(ascii: ":") }
-    guard rest.count == baseHost.utf8.count, rest.elementsEqual(baseHost.utf8, by: isSame) else {
-      return nil
-    }
-    let label = String(host[..<dot])!.lowercased()
+    let host = host.utf8.span
+    guard let dot = host.index(of: UInt8(ascii: ".")) else { return nil }
+    let end = host.index(of: UInt8(ascii: ":"), from: dot) ?? host.count
+    guard host.extracting(dot + 1..<end).equalsIgnoringCase(baseHost.utf8.span) else { return nil }
+    let label = host.string(0..<dot).lowercased()
     return CollectionID(label) == nil ? nil : label
   }
 }

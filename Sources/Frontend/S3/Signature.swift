@@ -5,6 +5,7 @@
 // header must be under the signature: an unsigned one could change what a presigned URL does.
 
 import Crypto
+import Reactor
 
 /// What a signature covers of a request.
 struct SignedRequest: Sendable {
@@ -12,8 +13,7 @@ struct SignedRequest: Sendable {
   /// As received, percent-encoded.
   let path: String
   let query: Query
-  /// All of the request's, in order, names as received.
-  let headers: [(name: String, value: String)]
+  let headers: RequestHeaders
   /// The bucket, when the host name and not the path names it.
   var virtualBucket: String?
 
@@ -21,18 +21,21 @@ struct SignedRequest: Sendable {
   func verify(
     _ signature: SignatureV4, key: SecretBytes, now: Int64
   ) throws(SignatureFailure) {
-    try verify(signature, key: KeyedHMACSHA256(key), now: now)
+    var hasher = SHA256()
+    try verify(signature, key: KeyedHMACSHA256(key), hasher: &hasher, now: now)
   }
 
   /// Verifies `signature` with the signing key of its scope, at `now` (Unix seconds).
   func verify(
-    _ signature: SignatureV4, key: KeyedHMACSHA256, now: Int64
+    _ signature: SignatureV4, key: KeyedHMACSHA256, hasher: inout SHA256, now: Int64
   ) throws(SignatureFailure) {
-    let unsigned = headers.filter {
-      Self.isAmazonHeader($0.name) && !signature.covers($0.name)
+    var unsigned: [String] = []
+    headers.forEach { name, _ in
+      guard Self.isAmazonHeader(name), !signature.covers(name) else { return }
+      unsigned.append(name.string(name.indices).lowercased())
     }
-    guard unsigned.isEmpty else { throw .unsignedHeaders(unsigned.map { $0.name.lowercased() }) }
-    let code = textToSign(signature).withUnsafeBytes { key.code(of: $0) }
+    guard unsigned.isEmpty else { throw .unsignedHeaders(unsigned) }
+    let code = textToSign(signature, &hasher).withUnsafeBytes { key.code(of: $0) }
     guard code.equals(signature.signature) else { throw .mismatch }
     // After the signature, so that the time is the signer's.
     if let expires = signature.expires {
@@ -43,22 +46,24 @@ struct SignedRequest: Sendable {
     }
   }
 
-  private static func isAmazonHeader(_ name: String) -> Bool {
-    var bytes = name.utf8.makeIterator()
-    return "x-amz-".utf8.allSatisfy { wanted in bytes.next().map { isSame($0, wanted) } == true }
+  private static func isAmazonHeader(_ name: Span<UInt8>) -> Bool {
+    let start = "x-amz-".utf8.span
+    return name.count >= start.count
+      && name.extracting(..<start.count).equalsIgnoringCase(start)
   }
 
-  private func textToSign(_ signature: SignatureV4) -> [UInt8] {
-    var hasher = SHA256()
+  private func textToSign(_ signature: SignatureV4, _ hasher: inout SHA256) -> [UInt8] {
     let digest = canonicalRequest(signature).withUnsafeBytes { hasher.digest(of: $0) }
     var text: [UInt8] = []
     text.reserveCapacity(192)
-    for part in [
-      SignatureV4.algorithm, "\n", signature.timestamp, "\n", signature.scope.date, "/",
-      signature.scope.region, "/s3/aws4_request\n",
-    ] {
-      text.append(contentsOf: part.utf8)
-    }
+    text.append(SignatureV4.algorithm)
+    text.append("\n")
+    text.append(signature.timestamp)
+    text.append("\n")
+    text.append(signature.scope.date)
+    text.append("/")
+    text.append(signature.scope.region)
+    text.append("/s3/aws4_request\n")
     digest.appendHex(to: &text)
     return text
   }
@@ -67,26 +72,25 @@ struct SignedRequest: Sendable {
   func canonicalRequest(_ signature: SignatureV4) -> [UInt8] {
     var text: [UInt8] = []
     text.reserveCapacity(768)
-    text.append(contentsOf: method.utf8)
-    text.append(UInt8(ascii: "\n"))
-    PercentEncoding.append(
-      PercentEncoding.decode(path.utf8) ?? Array(path.utf8), keepingSlash: true, to: &text)
-    text.append(UInt8(ascii: "\n"))
+    text.append(method)
+    text.append("\n")
+    PercentEncoding.appendAnew(path, to: &text)
+    text.append("\n")
     appendParameters(to: &text)
-    text.append(UInt8(ascii: "\n"))
+    text.append("\n")
     for name in signature.signedHeaders {
-      text.append(contentsOf: name.utf8)
-      text.append(UInt8(ascii: ":"))
+      text.append(name)
+      text.append(":")
       appendCanonicalValue(of: name, to: &text)
-      text.append(UInt8(ascii: "\n"))
+      text.append("\n")
     }
-    text.append(UInt8(ascii: "\n"))
+    text.append("\n")
     for (index, name) in signature.signedHeaders.enumerated() {
-      if index > 0 { text.append(UInt8(ascii: ";")) }
-      text.append(contentsOf: name.utf8)
+      if index > 0 { text.append(";") }
+      text.append(name)
     }
-    text.append(UInt8(ascii: "\n"))
-    text.append(contentsOf: payloadHash(signature).utf8)
+    text.append("\n")
+    appendPayloadHash(signature, to: &text)
     return text
   }
 
@@ -97,35 +101,43 @@ struct SignedRequest: Sendable {
       .map { (PercentEncoding.component($0.name), PercentEncoding.component($0.value)) }
       .sorted { $0 < $1 }
       .map { "\($0.0)=\($0.1)" }
-    text.append(contentsOf: parameters.joined(separator: "&").utf8)
+    text.append(parameters.joined(separator: "&"))
   }
 
   /// The word for the body: what the client says it is, and is held to where bodies are read.
-  private func payloadHash(_ signature: SignatureV4) -> String {
-    if let header = headers.first(where: { isHeader($0.name, "x-amz-content-sha256") }) {
-      return header.value
+  private func appendPayloadHash(_ signature: SignatureV4, to text: inout [UInt8]) {
+    let isSaid: Void? = headers.withValue(of: "x-amz-content-sha256") { value in
+      value.withUnsafeBufferPointer { text.append(contentsOf: $0) }
     }
-    if signature.expires != nil { return query["X-Amz-Content-Sha256"] ?? "UNSIGNED-PAYLOAD" }
-    return Self.emptyHash
+    guard isSaid == nil else { return }
+    text.append(
+      signature.expires == nil
+        ? Self.emptyHash : query["X-Amz-Content-Sha256"] ?? "UNSIGNED-PAYLOAD")
   }
 
   /// All values of a header, trimmed, spaces and tabs collapsed, joined by commas.
   private func appendCanonicalValue(of name: String, to text: inout [UInt8]) {
     var isFirst = true
-    for header in headers where isHeader(header.name, name) {
-      if !isFirst { text.append(UInt8(ascii: ",")) }
+    headers.forEach { other, value in
+      guard isHeader(other, name) else { return }
+      if !isFirst { text.append(",") }
       isFirst = false
-      let start = text.count
-      var isSpaced = false
-      for byte in header.value.utf8 {
-        if byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") {
-          isSpaced = true
-          continue
-        }
-        if isSpaced, text.count > start { text.append(UInt8(ascii: " ")) }
-        isSpaced = false
-        text.append(byte)
+      text.append(addingCapacity: value.count) { Self.appendTrimmed(value, to: &$0) }
+    }
+  }
+
+  private static func appendTrimmed(_ value: Span<UInt8>, to text: inout OutputSpan<UInt8>) {
+    let start = text.count
+    var isSpaced = false
+    for at in value.indices {
+      let byte = value[at]
+      if byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") {
+        isSpaced = true
+        continue
       }
+      if isSpaced, text.count > start { text.append(UInt8(ascii: " ")) }
+      isSpaced = false
+      text.append(byte)
     }
   }
 

@@ -17,7 +17,8 @@ struct KeyringFile {
 
     static func random(state: KeyState) -> Entry {
       Entry(
-        id: KeyID(bytes: Random.bytes(4)), state: state, created: Date().formatted(.iso8601),
+        id: KeyID(bytes: Random.bytes(4)), state: state,
+        created: HTTPDate.formatISOSeconds(Int64(time(nil))),
         key: SecretBytes(count: 32) { Random.fill($0) })
     }
   }
@@ -119,7 +120,7 @@ extension KeyringFile.Entry {
       let id = KeyID(String(decoding: fields[0], as: UTF8.self)),
       let state = KeyState(rawValue: String(decoding: fields[1], as: UTF8.self)),
       let created = String(validating: fields[2], as: UTF8.self),
-      (try? Date(created, strategy: .iso8601)) != nil,
+      HTTPDate.isISOSeconds(created) || (try? Date(created, strategy: .iso8601)) != nil,
       var key = Data(base64Encoded: Data(fields[3])), key.count == 32
     else { return nil }
     self.init(id: id, state: state, created: created, key: SecretBytes(key))

@@ -308,8 +308,8 @@ import Reactor
 extension SignInRequest {
   /// The form of the answer.
   fileprivate var form: AnswerForm {
-    AnswerForm(accept: head.values(of: "Accept").joined(separator: ","))
+    AnswerForm(accept: head.headers.values(of: "Accept").joined(separator: ","))
   }
 
-  fileprivate var cookies: [String] { head.values(of: "Cookie") }
+  fileprivate var cookies: [String] { head.headers.values(of: "Cookie") }
 }

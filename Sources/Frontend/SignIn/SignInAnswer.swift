@@ -15,7 +15,7 @@ struct SignedIn: Sendable {
   let baseURL: BaseURL
 
   var expiry: String {
-    Date(timeIntervalSince1970: Double(credential.expiresAt)).formatted(.iso8601)
+    HTTPDate.formatISOSeconds(credential.expiresAt)
   }
 }
 

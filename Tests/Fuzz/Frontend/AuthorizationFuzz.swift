@@ -4,6 +4,7 @@
 //   - No signature verifies that was not made with the secret.
 
 import Crypto
+import Reactor
 
 @testable import Frontend
 
@@ -26,7 +27,8 @@ func fuzzAuthorization(_ input: [UInt8]) {
   guard let query = try? Query(query) else { return }
   let others = headers.dropFirst()
   for headers in [headers, Array(others)] {
-    guard let authorization = try? Authorization(headers: headers, query: query) else { continue }
+    guard let authorization = try? Authorization(headers: RequestHeaders(headers), query: query)
+    else { continue }
     switch authorization {
     case .anonymous: holds(headers.count == others.count, "a header is not overlooked")
     case .version4(let signature): check(signature, headers, query)
@@ -45,7 +47,8 @@ private func check(
   holds(Set(signature.signedHeaders).count == signature.signedHeaders.count, "each header once")
   holds(signature.signedHeaders.count <= Limits.signedHeaders, "so many headers")
   if let expires = signature.expires { holds(1...Limits.presignedSeconds ~= expires, "its end") }
-  let request = SignedRequest(method: "GET", path: "/a%20b", query: query, headers: headers)
+  let request = SignedRequest(
+    method: "GET", path: "/a%20b", query: query, headers: RequestHeaders(headers))
   do {
     try request.verify(signature, key: signature.scope.signingKey(secret), now: signature.time)
     holds(false, "nobody made this signature")
@@ -58,7 +61,9 @@ private func check(
     + "SignedHeaders=\(signature.signedHeaders.joined(separator: ";")), "
     + "Signature=\(Hex.encode(signature.signature))"
   let replaced = [("Authorization", anew)] + headers.filter { !isHeader($0.name, "authorization") }
-  guard case .version4(let again) = try? Authorization(headers: replaced, query: query) else {
+  guard
+    case .version4(let again) = try? Authorization(headers: RequestHeaders(replaced), query: query)
+  else {
     return holds(anew.utf8.count > Limits.authorizationBytes, "taken when written anew")
   }
   holds(again.accessKeyID == signature.accessKeyID, "its key anew")
@@ -79,7 +84,8 @@ private func check(
   _ signature: SignatureV2, _ headers: [(name: String, value: String)], _ query: Query
 ) {
   holds(!signature.accessKeyID.isEmpty && !signature.signature.isEmpty, "its parts")
-  let request = SignedRequest(method: "GET", path: "/a", query: query, headers: headers)
+  let request = SignedRequest(
+    method: "GET", path: "/a", query: query, headers: RequestHeaders(headers))
   holds(
     (try? request.verify(signature, secret: secret, now: 1_800_000_000)) == nil,
     "nobody made this signature")
