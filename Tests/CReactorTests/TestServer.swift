@@ -89,7 +89,9 @@ private final class ServedRequest {
     case "/end":
       server.closeListener()
       respond()
-    case "/waited": respond(200, Array("\((cr_clock_us() - cr_conn_received_us(conn)) / 1000)".utf8))
+    case "/waited":
+      let waited = cr_clock_us() - cr_conn_received_us(conn)
+      respond(200, Array("\(waited / 1000)".utf8))
     case "/client": respond(200, Array(String(cString: cr_conn_client(conn)).utf8))
     default: respond()
     }
