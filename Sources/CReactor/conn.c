@@ -166,7 +166,9 @@ static wait_kind conn_waits_for(const cr_conn *conn) {
   switch (conn->state) {
   case CONN_PROXY: return closing && conn->in_used == 0 ? WAIT_IDLE : WAIT_PROXY;
   case CONN_HANDSHAKE: return closing && !tls_has_begun(conn) ? WAIT_IDLE : WAIT_HANDSHAKE;
-  case CONN_IDLE: return closing || conn->requests ? WAIT_IDLE : WAIT_FIRST;
+  case CONN_IDLE:
+    if (turn_is_due(conn)) return WAIT_TURN;
+    return closing || conn->requests ? WAIT_IDLE : WAIT_FIRST;
   case CONN_HEAD: return WAIT_HEAD;
   case CONN_DROPPING: return WAIT_DROP;
   case CONN_LINGERING: return WAIT_LINGER;
@@ -181,14 +183,7 @@ static wait_kind conn_waits_for(const cr_conn *conn) {
 void conn_work(cr_conn *conn) {
   if (conn->working || conn->state == CONN_CLOSING) return;
   conn->working = true;
-  int requests = 0;
-  while (conn_step(conn) || tls_can_continue(conn)) {
-    bool next = conn->state == CONN_IDLE;
-    if (next && ++requests == LIMIT_REQUESTS_PER_TURN) {
-      loop_defer(conn->listener->loop, &conn->work);
-      break;
-    }
-  }
+  while (conn_step(conn) || tls_can_continue(conn)) continue;
   conn->working = false;
   if (conn->state == CONN_CLOSING) return;
   if (conn->state == CONN_IDLE && conn->in_used == conn->in_at) {
@@ -200,6 +195,7 @@ void conn_work(cr_conn *conn) {
   wait_kind kind = conn_waits_for(conn);
   if (kind == conn->wait) return;
   wait_set(conn, kind);
+  if (kind == WAIT_TURN) turn_wait(conn);
   listener_resume(conn->listener); /* it may be an idle one that can give way */
 }
 

@@ -15,7 +15,7 @@
 typedef enum {
   CONN_PROXY,     /* no whole PROXY header, of a peer that must send one */
   CONN_HANDSHAKE, /* TLS, until the client is through */
-  CONN_IDLE,      /* no byte of a head */
+  CONN_IDLE,      /* no byte of a head, or none that was looked at: see turn.c */
   CONN_HEAD,      /* some bytes of one */
   CONN_REQUEST,   /* from on_request to on_sent */
   CONN_DROPPING,  /* after on_sent: the rest of a body that nobody wanted */
@@ -26,6 +26,7 @@ typedef enum {
 /* What a connection waits for, each with one duration per listener. */
 typedef enum {
   WAIT_NONE,
+  WAIT_TURN, /* for its request to be begun; without a deadline, since it is we who are late */
   WAIT_PROXY,
   WAIT_HANDSHAKE,
   WAIT_FIRST, /* for a first request */
@@ -83,6 +84,7 @@ struct cr_listener {
   int proxy_count;
   cr_server_callbacks callbacks;
   wait_list waits[WAIT_KINDS];
+  cr_deferred turn;         /* of those in waits[WAIT_TURN] */
   uint64_t timer_at;        /* when the timer fires, 0: it does not */
   uint64_t accept_retry_at; /* when accepting is tried again, 0: it is not paused by an error */
   char scratch[LIMIT_SCRATCH_BYTES]; /* ciphertext and lingering bytes, during one read */
@@ -131,11 +133,12 @@ typedef struct {
   uint64_t answer_left;        /* body bytes that the caller still owes */
   uint64_t head_mark;          /* sent_total above it: a byte of the head is out */
   uint64_t body_sent;
+  uint64_t received_us;        /* when the head had come */
   uint64_t first_byte_us, last_byte_us;
   const conn_feeder *feeder;
   void *feeder_user;
 
-  /* From here on not cleared when a request is made: see request_new. */
+  /* From here on not cleared when a request is made: see request_make. */
   char peer[INET6_ADDRSTRLEN], client[INET6_ADDRSTRLEN];
   chunked_decoder chunked;
   head_parser parser;
@@ -155,7 +158,7 @@ struct cr_conn {
   cr_listener *listener;
   cr_conn *next, *previous;           /* in listener->conns */
   cr_conn *wait_next, *wait_previous; /* in listener->waits[wait] */
-  uint64_t deadline;
+  uint64_t deadline;   /* in WAIT_TURN when it began to wait, on cr_clock_us */
   uint64_t sent_total; /* bytes that the kernel took */
   char *in;            /* received bytes, in[in_at .. in_used) are not consumed yet */
   uint32_t in_at, in_used, in_capacity;
@@ -204,7 +207,15 @@ bool proxy_step(cr_conn *conn);
 /* Resets the connection, and tells the user why. */
 void proxy_refuse(cr_conn *conn, const char *reason);
 
+/* turn.c: whose request begins next */
+/* Whether a request's first bytes have come and wait for their turn. */
+bool turn_is_due(const cr_conn *conn);
+void turn_wait(cr_conn *conn); /* after wait_set(conn, WAIT_TURN) */
+void turn_on_deferred(cr_deferred *turn);
+
 /* request.c: from the first byte of a head to on_sent */
+/* Makes conn->request, in its turn; false: no memory. */
+bool request_make(cr_conn *conn);
 void request_free(cr_conn *conn);
 /* Parses what has come; true when on_request was called. */
 bool head_step(cr_conn *conn);

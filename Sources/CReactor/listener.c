@@ -42,6 +42,7 @@ static void listener_on_closed(uv_handle_t *handle) {
 static void listener_end_if_unused(cr_listener *l) {
   if (!l->closing || l->connections > 0 || uv_is_closing((uv_handle_t *)&l->timer)) return;
   loop_remove_member(l->loop, &l->member);
+  loop_cancel_deferred(l->loop, &l->turn);
   uv_close((uv_handle_t *)&l->timer, listener_on_closed);
 }
 
@@ -268,6 +269,7 @@ int cr_listener_open(cr_loop *loop, const cr_listener_config *config,
     return CR_EMEMORY;
   }
   l->loop = loop;
+  l->turn.run = turn_on_deferred;
   l->fd = l->reserve = -1;
   uv_timer_init(&loop->uv, &l->timer);
   l->poll.data = l->timer.data = l;

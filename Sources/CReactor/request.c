@@ -10,14 +10,15 @@
 
 #include "conn.h"
 
-static conn_request *request_new(void) {
+bool request_make(cr_conn *conn) {
   conn_request *r = malloc(sizeof *r);
-  if (!r) return NULL;
+  if (!r) return false;
   memset(r, 0, offsetof(conn_request, peer));
   r->peer[0] = r->client[0] = '\0';
   r->head_mark = UINT64_MAX;
   head_init(&r->parser);
-  return r;
+  conn->request = r;
+  return true;
 }
 
 void request_free(cr_conn *conn) {
@@ -71,6 +72,7 @@ void request_begin(cr_conn *conn) {
     conn_close(conn);
     return;
   }
+  if (!r->received_us) r->received_us = cr_clock_us();
   body_init(r);
   if (conn->requests < LIMIT_REQUESTS_PER_CONNECTION) conn->requests++;
   conn->state = CONN_REQUEST;
@@ -84,13 +86,7 @@ void request_begin(cr_conn *conn) {
 
 bool head_step(cr_conn *conn) {
   uint32_t n = conn->in_used - conn->in_at;
-  if (!conn->request && n > 0) {
-    conn->request = request_new();
-    if (!conn->request) {
-      conn_close(conn);
-      return false;
-    }
-  }
+  if (turn_is_due(conn)) return false;
   int result = HTTP_MORE;
   if (n > 0) result = head_parse(&conn->request->parser, conn->in + conn->in_at, n);
   if (result != HTTP_MORE) {
@@ -98,6 +94,7 @@ bool head_step(cr_conn *conn) {
     return conn->state != CONN_CLOSING;
   }
   conn->state = n > 0 && n > conn->request->parser.start ? CONN_HEAD : CONN_IDLE;
+  if (n > 0) conn->request->received_us = 0; /* it came in parts */
   if (conn->eof) conn_end(conn, false);
   return false;
 }
@@ -173,5 +170,6 @@ const char *cr_conn_client(const cr_conn *conn) {
 
 bool cr_conn_is_tls(const cr_conn *conn) { return conn->tls != NULL; }
 
+uint64_t cr_conn_received_us(const cr_conn *conn) { return conn->request->received_us; }
 uint32_t cr_conn_number(const cr_conn *conn) { return conn->number; }
 cr_loop *conn_loop(const cr_conn *conn) { return conn->listener->loop; }

@@ -3,7 +3,7 @@
  *   - A connection waits for one thing at a time. All that wait for the same thing have the same
  *     duration, so a list in order of arrival is in order of deadline: setting one costs two
  *     pointer moves, and the timer looks at the lists' first members only.
- *   - Who waits for ever is in no list.
+ *   - Who waits for ever is in no list. Who waits for its turn is in one, but has no deadline.
  *   - The timer is never moved to a later time; when it fires early it is armed anew.
  */
 #include "conn.h"
@@ -28,13 +28,14 @@ static void wait_remove(cr_conn *conn) {
 void wait_set(cr_conn *conn, wait_kind kind) {
   if (conn->wait != WAIT_NONE) wait_remove(conn);
   wait_list *list = &conn->listener->waits[kind];
-  if (kind == WAIT_NONE || list->ms == 0) return;
+  if (kind == WAIT_NONE || (kind != WAIT_TURN && list->ms == 0)) return;
   conn->wait = (uint8_t)kind;
-  conn->deadline = uv_now(&conn->listener->loop->uv) + list->ms;
   conn->wait_previous = list->last;
   if (list->last) list->last->wait_next = conn;
   else list->first = conn;
   list->last = conn;
+  if (kind == WAIT_TURN) return;
+  conn->deadline = uv_now(&conn->listener->loop->uv) + list->ms;
   listener_arm(conn->listener, conn->deadline);
 }
 
@@ -51,7 +52,7 @@ void listener_on_timer(uv_timer_t *timer) {
   cr_listener *l = timer->data;
   uint64_t now = uv_now(&l->loop->uv);
   l->timer_at = 0;
-  for (int kind = WAIT_NONE + 1; kind < WAIT_KINDS; kind++) {
+  for (int kind = WAIT_TURN + 1; kind < WAIT_KINDS; kind++) {
     wait_list *list = &l->waits[kind];
     while (list->first && list->first->deadline <= now) {
       cr_conn *conn = list->first;

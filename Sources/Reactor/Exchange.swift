@@ -61,7 +61,7 @@ public enum BodyError: Error, Sendable {
   public let isTLS: Bool
   /// The how-manieth connection of its listener this is, from 0; modulo 2^32.
   public let connectionNumber: UInt32
-  /// When the request's head was complete: `Loop.wallClockMicroseconds`, `Loop.clockMicroseconds`.
+  /// When the request's head had come: `Loop.wallClockMicroseconds`, `Loop.clockMicroseconds`.
   public let startedAt: (wall: Int64, clock: UInt64)
   /// How the answer ended; nil until it has.
   public private(set) var sent: Sent?
@@ -81,7 +81,9 @@ public enum BodyError: Error, Sendable {
     clientAddress = String(cString: cr_conn_client(connection))
     isTLS = cr_conn_is_tls(connection)
     connectionNumber = cr_conn_number(connection)
-    startedAt = (Loop.wallClockMicroseconds, Loop.clockMicroseconds)
+    let received = cr_conn_received_us(connection)
+    let waited = Int64(Loop.clockMicroseconds - received)
+    startedAt = (Loop.wallClockMicroseconds - waited, received)
   }
 
   /// Runs the handler as a task of its own, which is cancelled when the client vanishes. A handler

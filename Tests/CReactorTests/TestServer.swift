@@ -83,6 +83,15 @@ private final class ServedRequest {
     case "/close": respond(close: true)
     case "/peer":
       respond(200, Array("\(String(cString: cr_conn_peer(conn))) \(cr_conn_is_tls(conn))".utf8))
+    case "/block":
+      usleep(UInt32(number) * 1000)
+      respond()
+    case "/end":
+      server.closeListener()
+      respond()
+    case "/waited":
+      let waited = cr_clock_us() - cr_conn_received_us(conn)
+      respond(200, Array("\(waited / 1000)".utf8))
     case "/client": respond(200, Array(String(cString: cr_conn_client(conn)).utf8))
     default: respond()
     }
@@ -95,8 +104,8 @@ final class RunningServer: @unchecked Sendable {
   enum Order: Int {
     case answerHeld = 1
     case closeListener, closeListenerThenAnswer
-    /// The loop stands still until it is let go, then the listener is closed.
-    case waitThenCloseListener
+    /// The loop stands still until it is let go, then the listener is closed, or not.
+    case waitThenCloseListener, wait
     /// `next` holds from now on.
     case reconfigure
   }
@@ -124,13 +133,19 @@ final class RunningServer: @unchecked Sendable {
   private var thread = pthread_t()
   private var running = false
   fileprivate var held: [ServedRequest] = []
+  private var turn = 0
+  private let begun = Mutex<[Int: Int]>([:])
   private(set) var port: UInt16 = 0
 
   init(_ settings: Settings, host: String, port: UInt16, socket: Int32) throws {
     next = Mutex(settings)
     let context = Unmanaged.passUnretained(self).toOpaque()
     let loopCallbacks = cr_loop_callbacks(
-      context: context, on_item: { server($0!).obey(Int(bitPattern: $1)) }, on_turn: nil)
+      context: context, on_item: { server($0!).obey(Int(bitPattern: $1)) },
+      on_turn: { context in
+        server(context!).turn += 1
+        return false
+      })
     _ = cr_loop_new(loopCallbacks, &loop)
     var message = [CChar](repeating: 0, count: Int(CR_MESSAGE_BYTES))
     let result = Self.withConfig(settings, host, port, socket) {
@@ -182,11 +197,18 @@ final class RunningServer: @unchecked Sendable {
 
   /// Holds the loop while `work` is done, then closes the listener.
   func closeListener(after work: () throws -> Void) rethrows {
+    try hold(.waitThenCloseListener, while: work)
+  }
+
+  /// Holds the loop while `work` is done, and until what it sent is delivered.
+  func hold(_ order: Order = .wait, while work: () throws -> Void) rethrows {
+    let before = events.count { $0 == "stands still" }
     stands.store(true, ordering: .releasing)
-    order(.waitThenCloseListener)
-    _ = events(until: "stands still")
+    self.order(order)
+    _ = events(until: "stands still", count: before + 1)
     defer { stands.store(false, ordering: .releasing) }
     try work()
+    usleep(20_000)
   }
 
   /// Lets other settings hold, and waits until they do; the C call's result.
@@ -214,20 +236,29 @@ final class RunningServer: @unchecked Sendable {
       }
       return record("reconfigured \(result)")
     }
-    if order == .waitThenCloseListener {
+    if order == .waitThenCloseListener || order == .wait {
       record("stands still")
       while stands.load(ordering: .acquiring) { usleep(1000) }
     }
-    if order != .answerHeld {
-      cr_listener_close(listener!)
-      record("listener closed")
+    if order == .closeListener || order == .closeListenerThenAnswer
+      || order == .waitThenCloseListener
+    {
+      closeListener()
     }
-    guard order != .closeListener, order != .waitThenCloseListener else { return }
+    guard order == .answerHeld || order == .closeListenerThenAnswer else { return }
     for exchange in held { record("respond \(exchange.respond())") }
     held = []
   }
 
+  fileprivate func closeListener() {
+    cr_listener_close(listener!)
+    record("listener closed")
+  }
+
   // MARK: the record
+
+  /// How many requests were begun in one turn of the loop, at most.
+  var mostBegunInATurn: Int { begun.withLock { $0.values.max() ?? 0 } }
 
   func record(_ event: String) { log.withLock { $0.append(event) } }
   var events: [String] { log.withLock { $0 } }
@@ -293,6 +324,7 @@ final class RunningServer: @unchecked Sendable {
     }
     let target = text(head.target)
     record("request \(text(head.method)) \(target.prefix(40))")
+    begun.withLock { $0[turn, default: 0] += 1 }
     let me = ServedRequest(self, conn, target)
     if head.malformed_status != 0 {
       record("malformed \(head.malformed_status)")
@@ -349,6 +381,8 @@ final class TestServer: Sendable {
   func closeListener(after work: () throws -> Void) rethrows {
     try running.closeListener(after: work)
   }
+  func hold(while work: () throws -> Void) rethrows { try running.hold(while: work) }
+  var mostBegunInATurn: Int { running.mostBegunInATurn }
   @discardableResult
   func reconfigure(_ change: (inout RunningServer.Settings) -> Void) -> String {
     running.reconfigure(change)

@@ -42,7 +42,7 @@ def test_the_fixed_ones_are_those_of_the_sources():
     for line in ["LIMIT_REQUEST_LINE_BYTES = 16 * 1024", "LIMIT_HEADER_LINE_BYTES = 16 * 1024",
                  "LIMIT_HEAD_BYTES = 32 * 1024 + LIMIT_REQUEST_LINE_BYTES", "LIMIT_HEADERS = 100",
                  "keyBytes = 1_024", "queryParameters = 64",
-                 "LIMIT_REQUESTS_PER_CONNECTION = 10 * 1000",
+                 "LIMIT_REQUESTS_PER_CONNECTION = 10 * 1000", "LIMIT_REQUESTS_PER_TURN = 16",
                  "LIMIT_DROPPED_BODY_BYTES = 64 * 1024", "LIMIT_CHUNK_LINE_BYTES = 256",
                  "LIMIT_TRAILER_BYTES = 8 * 1024", "LIMIT_TLS_HANDSHAKE_MS = 10 * 1000",
                  "LIMIT_WRITE_HIGH_BYTES = 208 * 1024", "listedKeys = 1_000",

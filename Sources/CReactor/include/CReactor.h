@@ -240,6 +240,9 @@ const char *cr_conn_client(const cr_conn *conn);
 bool cr_conn_is_tls(const cr_conn *conn);
 /* The how-manieth connection of its listener it is, from 0; modulo 2^32. */
 uint32_t cr_conn_number(const cr_conn *conn);
+/* When the request's head had come, on cr_clock_us: before on_request by the time that it waited for
+ * its turn. Valid as cr_conn_peer. */
+uint64_t cr_conn_received_us(const cr_conn *conn);
 
 /* Reads the request's whole body, at most max bytes, then calls on_body once, never from inside
  * this call. Sends "100 Continue" when the client waits for it. A body that is not asked for is
