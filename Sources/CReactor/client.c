@@ -132,12 +132,30 @@ static void client_pool(cr_client *client, client_handle *handle) {
   client->pool = handle;
 }
 
+/* A kept connection that is found dead is replaced by curl, which counts that in the handle and never
+ * forgets it: the sixth time, in whatever transfer, it gives up (7.88, lib/transfer.c). So a handle is
+ * not used again after it made a connection, or ended without an answer. */
+static bool client_may_have_retried(client_handle *handle) {
+  long made = 0, status = 0;
+  curl_easy_getinfo(handle->easy, CURLINFO_NUM_CONNECTS, &made);
+  curl_easy_getinfo(handle->easy, CURLINFO_RESPONSE_CODE, &status);
+  return made > 0 || status == 0;
+}
+
+static void client_free_handle(client_handle *handle) {
+  curl_easy_cleanup(handle->easy);
+  free(handle);
+}
+
 void client_release(cr_client *client, client_handle *handle) {
   client->in_curl++;
   curl_multi_remove_handle(client->multi, handle->easy);
   client->in_curl--;
   client_forget_new_sockets(handle);
-  client_pool(client, handle);
+  if (client_may_have_retried(handle))
+    client_free_handle(handle);
+  else
+    client_pool(client, handle);
   client->active--;
   if (!TAILQ_EMPTY(&client->ready)) client_pump_later(client);
 }
@@ -243,8 +261,7 @@ static void client_destroy(cr_client *client) {
   while (client->pool) {
     client_handle *handle = client->pool;
     client->pool = handle->next;
-    curl_easy_cleanup(handle->easy);
-    free(handle);
+    client_free_handle(handle);
   }
   curl_multi_cleanup(client->multi);
   client_close_sockets(client);

@@ -67,7 +67,7 @@ public struct RequestHeaders: Sendable {
   }
 
   /// Calls `body` with each name and value, in order.
-  public func forEach(_ body: (_ name: Span<UInt8>, _ value: Span<UInt8>) -> Void) {
+  public func visit(_ body: (_ name: Span<UInt8>, _ value: Span<UInt8>) -> Void) {
     let bytes = bytes.span
     for line in lines { body(bytes.extracting(line.name), bytes.extracting(line.value)) }
   }

@@ -283,4 +283,26 @@ private typealias Request = ClientRun.Request
     run.run()
     #expect(run.events.isEmpty)
   }
+
+  /// Each connection is good for one answer and then takes a request to its grave; curl asks anew
+  /// over another, and must not tire of it.
+  @Test func keptConnectionsMayDieAnyNumberOfTimes() {
+    let upstream = Upstream { peer in
+      guard peer.readHead() != nil else { return }
+      peer.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+      _ = peer.readHead()
+    }
+    let run = ClientRun()
+    run.stopsWhenDone = false
+    func next(_ n: Int) {
+      if n == 20 { return run.post { cr_loop_stop(run.loop) } }
+      run.start("\(n)", upstream.url()) { $0.collect() } whenDone: { one in
+        #expect(one.code == CR_TRANSFER_OK && one.body == "ok", "\(n): \(one.message)")
+        next(n + 1)
+      }
+    }
+    next(0)
+    run.run()
+    #expect(upstream.connections == 20)
+  }
 }

@@ -36,7 +36,10 @@ import Testing
         if sys.argv[3] == "tickets first": raw.sendall(going.read()); time.sleep(0.01)
         while True:
             request = b""
-            while b"\\r\\n\\r\\n" not in request: request += receive(lambda: tls.read(65536))
+            while b"\\r\\n\\r\\n" not in request:
+                more = receive(lambda: tls.read(65536))
+                if not more: return raw.close()
+                request += more
             way, record, length, at = request.split()[1].decode().split("/")[1:]
             record, length, at = int(record), int(length), int(at)
             framing = "" if way == "open" else f"Content-Length: {length}\\r\\n"

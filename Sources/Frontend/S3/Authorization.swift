@@ -5,7 +5,7 @@
 // by here, and finding `Character`s in a long header costs more than all the cryptography.
 
 import Crypto
-import Reactor
+import struct Reactor.RequestHeaders
 
 enum Authorization: Sendable {
   case anonymous
@@ -19,7 +19,7 @@ enum Authorization: Sendable {
     var hasToken = query.parameters.contains {
       isHeader($0.name, "x-amz-security-token") && !$0.value.isEmpty
     }
-    headers.forEach { name, value in
+    headers.visit { name, value in
       if isHeader(name, "authorization") { ways += 1 }
       if isHeader(name, "x-amz-security-token"), !value.isEmpty { hasToken = true }
     }

@@ -5,7 +5,7 @@
 // header must be under the signature: an unsigned one could change what a presigned URL does.
 
 import Crypto
-import Reactor
+import struct Reactor.RequestHeaders
 
 /// What a signature covers of a request.
 struct SignedRequest: Sendable {
@@ -30,7 +30,7 @@ struct SignedRequest: Sendable {
     _ signature: SignatureV4, key: KeyedHMACSHA256, hasher: inout SHA256, now: Int64
   ) throws(SignatureFailure) {
     var unsigned: [String] = []
-    headers.forEach { name, _ in
+    headers.visit { name, _ in
       guard Self.isAmazonHeader(name), !signature.covers(name) else { return }
       unsigned.append(name.string(name.indices).lowercased())
     }
@@ -118,7 +118,7 @@ struct SignedRequest: Sendable {
   /// All values of a header, trimmed, spaces and tabs collapsed, joined by commas.
   private func appendCanonicalValue(of name: String, to text: inout [UInt8]) {
     var isFirst = true
-    headers.forEach { other, value in
+    headers.visit { other, value in
       guard isHeader(other, name) else { return }
       if !isFirst { text.append(",") }
       isFirst = false
