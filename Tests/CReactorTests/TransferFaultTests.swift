@@ -296,7 +296,9 @@ private typealias Request = ClientRun.Request
     run.stopsWhenDone = false
     func next(_ n: Int) {
       if n == 20 { return run.post { cr_loop_stop(run.loop) } }
-      run.start("\(n)", upstream.url()) { $0.collect() } whenDone: { one in
+      run.start("\(n)", upstream.url()) {
+        $0.collect()
+      } whenDone: { one in
         #expect(one.code == CR_TRANSFER_OK && one.body == "ok", "\(n): \(one.message)")
         next(n + 1)
       }
