@@ -118,10 +118,11 @@ import Reactor
   /// Seconds of a clock that nobody sets.
   private static var now: Int64 { Int64(Loop.clockMicroseconds / 1_000_000) }
 
-  /// Until that second has begun.
-  private static func milliseconds(until second: Int64) -> UInt64 {
+  /// Milliseconds until the next of them ends; nil: there is none.
+  private var pause: UInt64? {
+    guard opened.count > 0 else { return nil }
     let now = Int64(Loop.clockMicroseconds / 1_000)
-    return UInt64(max(second * 1_000 - now, 1))
+    return UInt64(max(opened.nextEnd * 1_000 - now, 1))
   }
 
   /// Lets go of what has ended, also when no request comes any more.
@@ -129,11 +130,9 @@ import Reactor
     guard !isSweeping else { return }
     isSweeping = true
     Loop.start { [weak self] in
-      // Not slept: the loop ends, and would wait for this to go round until all has ended.
-      while let self, self.opened.count > 0,
-        await Loop.sleep(milliseconds: Self.milliseconds(until: self.opened.nextEnd))
-      {
-        self.opened.removeEnded(Self.now)
+      // Not held while it sleeps: whoever replaces this lets go of it, its credentials and clients.
+      while let pause = self?.pause, await Loop.sleep(milliseconds: pause) {
+        self?.opened.removeEnded(Self.now)
       }
       self?.isSweeping = false
     }
