@@ -30,13 +30,6 @@ extension Span<UInt8> {
     return true
   }
 
-  /// Whether the bytes are those of `other`.
-  func equals(_ other: Span<UInt8>) -> Bool {
-    guard count == other.count else { return false }
-    for at in indices where self[at] != other[at] { return false }
-    return true
-  }
-
   /// Whether the bytes, ASCII letters among them in either case, are those of `lowercased`.
   func equalsIgnoringCase(_ lowercased: Span<UInt8>) -> Bool {
     guard count == lowercased.count else { return false }
