@@ -23,7 +23,6 @@ enum Authorization: Sendable {
       if isHeader(name, "authorization") { ways += 1 }
       if isHeader(name, "x-amz-security-token"), !value.isEmpty { hasToken = true }
     }
-    let isInHeader = ways > 0
     let isQueryV4 = query.parameters.contains {
       ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature"].contains($0.name)
     }
@@ -34,11 +33,11 @@ enum Authorization: Sendable {
         .invalidRequest, "Only one way to sign is allowed: one Authorization header or one query.")
     }
     guard !hasToken else { throw S3Error(.invalidToken) }
-    if isInHeader {
-      let signature = try headers.withValue(of: "authorization") { value throws(S3Error) in
-        try Self.header(value, headers)
-      }
-      self = signature ?? .anonymous
+    let inHeader = try headers.withValue(of: "authorization") { value throws(S3Error) in
+      try Self.header(value, headers)
+    }
+    if let inHeader {
+      self = inHeader
     } else if isQueryV4 {
       self = .version4(try SignatureV4(query: query))
     } else if isQueryV2 {
